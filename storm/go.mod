@@ -1,0 +1,3 @@
+module example.com/restart/storm
+
+go 1.26.0
