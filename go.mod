@@ -1,3 +1,13 @@
 module example.com/restart
 
 go 1.26.0
+
+require (
+	github.com/google/go-cmp v0.7.0
+	github.com/google/renameio/v2 v2.0.2
+	github.com/hashicorp/go-multierror v1.1.1
+	golang.org/x/sync v0.24.0
+	golang.org/x/sys v0.49.0
+)
+
+require github.com/hashicorp/errwrap v1.0.0 // indirect

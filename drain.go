@@ -1,0 +1,210 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// closeGrace is what services get to return from Serve and Shutdown after they
+// were closed by force.
+const closeGrace = 2 * time.Second
+
+// A drain finishes what was begun. Its order:
+//
+//  1. Stop accepting, so that the work can only become less. Where no
+//     successor has a socket, the clients in its accept queue are served
+//     first: the kernel would reset them.
+//  2. Shutdown of all services together, for they share one deadline. Each
+//     announces, hands over and waits as its protocol can.
+//  3. Wait for the connections that services do not know any more, such as
+//     hijacked ones.
+//  4. Close what is left when the time is up: the hammer.
+type drain struct {
+	sockets []*socket
+	left    func(*socket) bool // whether nobody else has the socket
+	ctx     context.Context    // carries the way to the successor
+	within  time.Duration      // negative: no bound
+	hammer  <-chan struct{}    // closed to end it by force
+	served  <-chan struct{}    // closed when every Serve has returned
+	log     *slog.Logger
+}
+
+var errHammer = errors.New("restart: the drain's time is up")
+
+// run drains and returns every service's error.
+func (d *drain) run() error {
+	ctx, cancel := context.WithCancelCause(d.ctx)
+	defer cancel(nil)
+	if d.within >= 0 {
+		timer := time.AfterFunc(d.within, func() { cancel(errHammer) })
+		defer timer.Stop()
+	}
+	go func() {
+		select {
+		case <-d.hammer:
+			cancel(errHammer)
+		case <-ctx.Done():
+		}
+	}()
+
+	d.stopAccepting(ctx)
+	errs := d.shutdown(ctx)
+	d.waitForConns(ctx)
+	if context.Cause(ctx) == errHammer {
+		d.cut()
+	}
+	for _, s := range d.sockets {
+		s.close()
+	}
+	return d.collect(errs)
+}
+
+func (d *drain) stopAccepting(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, s := range d.sockets {
+		if s.ln == nil {
+			continue
+		}
+		if d.left(s) && s.ln.isAccepting() {
+			wg.Go(func() { s.ln.empty(ctx) })
+		} else {
+			s.ln.stop()
+		}
+	}
+	wg.Wait()
+}
+
+// shutdown calls every service's Shutdown and waits until all have returned or
+// the time is up; what comes later is not waited for here. The channel yields
+// one result for each service, nil ones too.
+func (d *drain) shutdown(ctx context.Context) <-chan error {
+	errs := make(chan error, len(d.sockets))
+	var wg sync.WaitGroup
+	for _, s := range d.sockets {
+		wg.Go(func() {
+			err := s.service().Shutdown(ctx)
+			if err != nil && !isClosing(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+				errs <- fmt.Errorf("restart: service %q: %w", s.name, err)
+				return
+			}
+			errs <- nil
+		})
+	}
+	all := make(chan struct{})
+	go func() { wg.Wait(); close(all) }()
+	select {
+	case <-all:
+	case <-ctx.Done():
+	}
+	return errs
+}
+
+func (d *drain) waitForConns(ctx context.Context) {
+	for _, s := range d.sockets {
+		if s.ln == nil {
+			continue
+		}
+		select {
+		case <-s.ln.conns.whenEmpty():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cut ends what is left. A FIN goes first, so that answers that were written
+// completely still arrive.
+func (d *drain) cut() {
+	var conns []net.Conn
+	for _, s := range d.sockets {
+		if s.ln != nil {
+			conns = append(conns, s.ln.conns.list()...)
+		}
+	}
+	for _, c := range conns {
+		halfClose(c)
+	}
+	if len(conns) > 0 {
+		d.waitGone(cutGrace)
+	}
+	for _, s := range d.sockets {
+		if c, ok := s.service().(io.Closer); ok {
+			if err := c.Close(); err != nil && !isClosing(err) {
+				d.log.Warn("restart: Close of a service failed", "listener", s.name, "error", err)
+			}
+		}
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	d.log.Warn("restart: hammer: connections closed by force", "cut", len(conns))
+}
+
+// waitGone waits a bounded time for the connections to go.
+func (d *drain) waitGone(within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	d.waitForConns(ctx)
+}
+
+// collect waits for what the services still owe and puts their errors
+// together. A service that does not return even now is named.
+func (d *drain) collect(results <-chan error) error {
+	var errs *multierror.Error
+	bound := time.NewTimer(closeGrace)
+	defer bound.Stop()
+	served := d.served
+	for n := len(d.sockets); n > 0 || served != nil; {
+		if n == 0 {
+			results = nil
+		}
+		select {
+		case err := <-results:
+			n--
+			if err != nil {
+				errs = multierror.Append(errs, err)
+			}
+		case <-served:
+			served = nil
+		case <-bound.C:
+			errs = multierror.Append(errs, fmt.Errorf("restart: services of %s did not return within %v of being closed", d.names(), closeGrace))
+			n, served = 0, nil
+		}
+	}
+	return oneLine(errs)
+}
+
+func (d *drain) names() string {
+	var names []string
+	for _, s := range d.sockets {
+		names = append(names, fmt.Sprintf("%q", s.name))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// oneLine makes an error of errs whose text fits a log line; nil if there are
+// none.
+func oneLine(errs *multierror.Error) error {
+	if errs == nil {
+		return nil
+	}
+	errs.ErrorFormat = func(all []error) string {
+		texts := make([]string, len(all))
+		for i, err := range all {
+			texts[i] = err.Error()
+		}
+		return strings.Join(texts, "; ")
+	}
+	return errs.ErrorOrNil()
+}

@@ -1,0 +1,104 @@
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+)
+
+// What Restart and Add return when nothing was tried.
+var (
+	// ErrUnsupported says that a process cannot be replaced on this platform.
+	// It matches errors.ErrUnsupported.
+	ErrUnsupported error = unsupported{}
+
+	// ErrRestarting says that a restart is under way.
+	ErrRestarting = errors.New("restart: a restart is under way")
+
+	// ErrStopped says that the process drains or has stopped: nothing can be
+	// added, and it is its successor that can be restarted.
+	ErrStopped error = stopped{}
+
+	// ErrNotServing says that Run has not been called or that the process is
+	// not ready yet.
+	ErrNotServing = errors.New("restart: not serving yet")
+
+	// ErrTooManyDraining says that more than Options.MaxDraining earlier
+	// generations still drain.
+	ErrTooManyDraining = errors.New("restart: too many earlier generations still drain")
+)
+
+type unsupported struct{}
+
+func (unsupported) Error() string { return "restart: replacing the process is not supported here" }
+func (unsupported) Unwrap() error { return errors.ErrUnsupported }
+
+// stopped is also net.ErrClosed, for callers who treat Add like net.Listen.
+type stopped struct{}
+
+func (stopped) Error() string { return "restart: draining or stopped" }
+func (stopped) Unwrap() error { return net.ErrClosed }
+
+// A RestartError says why a restart failed. The process that was to be
+// replaced goes on serving.
+type RestartError struct {
+	// Phase is how far it came: "prepare" (nothing started yet), "start",
+	// "ready" (until the successor said so), "commit" (PID file) or "go"
+	// (until it served).
+	Phase string
+
+	// PID of the successor, 0 if none was started.
+	PID int
+
+	// Exit is how the successor ended, such as "exit status 1" or "signal:
+	// killed"; empty if that is not known.
+	Exit string
+
+	// Stderr holds the last lines that the successor wrote to its standard
+	// error, empty if it wrote none or they went straight to a terminal.
+	Stderr string
+
+	// Err is the cause. It is the context's error if that ended the attempt.
+	Err error
+}
+
+func (e *RestartError) Error() string {
+	var b strings.Builder
+	b.WriteString("restart: ")
+	if e.PID == 0 {
+		b.WriteString("no successor started: ")
+	} else {
+		fmt.Fprintf(&b, "successor (pid %d) failed in phase %s: ", e.PID, e.Phase)
+	}
+	fmt.Fprint(&b, e.Err)
+	if e.Exit != "" {
+		fmt.Fprintf(&b, " (%s)", e.Exit)
+	}
+	if e.Stderr != "" {
+		fmt.Fprintf(&b, "; its last words: %q", lastLines(e.Stderr, 3))
+	}
+	return b.String()
+}
+
+// Unwrap returns e.Err.
+func (e *RestartError) Unwrap() error { return e.Err }
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// isClosing reports whether err is how a service says that it was told to
+// close. The two texts stand for http.ErrServerClosed and
+// grpc.ErrServerStopped: importing those packages would cost every program
+// that serves something else several megabytes.
+func isClosing(err error) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		switch e.Error() {
+		case "http: Server closed", "grpc: the server has been stopped":
+			return true
+		}
+	}
+	return errors.Is(err, net.ErrClosed)
+}

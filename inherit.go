@@ -1,0 +1,293 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/wire"
+)
+
+// A socket is a named listener or datagram socket of this generation.
+type socket struct {
+	name, network, address string // as given to Add
+	stream                 Service
+	datagrams              PacketService // one of the two
+
+	ln     *listener      // if it has a stream
+	packet net.PacketConn // if it has datagrams
+
+	path      unixPath
+	inherited string // the predecessor's name for it, "" if bound here
+}
+
+// kind returns what the socket is in the manifest.
+func (s *socket) kind() wire.Kind {
+	if s.datagrams != nil {
+		return wire.KindPacket
+	}
+	return wire.KindListener
+}
+
+// service returns what the socket is for.
+func (s *socket) service() interface{ Shutdown(context.Context) error } {
+	if s.datagrams != nil {
+		return s.datagrams
+	}
+	return s.stream
+}
+
+func (s *socket) serve() error {
+	if s.datagrams != nil {
+		return s.datagrams.ServePacket(s.packet)
+	}
+	return s.stream.Serve(s.ln)
+}
+
+func (s *socket) addr() net.Addr {
+	if s.ln != nil {
+		return s.ln.Addr()
+	}
+	return s.packet.LocalAddr()
+}
+
+// An offer is an inherited socket.
+type offer struct {
+	file    *os.File // nil once claimed
+	desc    wire.File
+	claimed bool
+}
+
+// A table holds the sockets of this generation and those that it was offered.
+// It is safe for concurrent use; nothing that may block happens under its lock.
+type table struct {
+	config net.ListenConfig
+
+	mu      sync.Mutex
+	sockets []*socket
+	names   map[string]bool // of sockets, and of those being bound right now
+	offers  []*offer
+	closed  bool
+	added   chan struct{} // holds a token when sockets has grown
+}
+
+func newTable(config net.ListenConfig, offers []*offer) *table {
+	return &table{
+		config: config,
+		names:  make(map[string]bool),
+		offers: offers,
+		added:  make(chan struct{}, 1),
+	}
+}
+
+// add claims or binds the socket s, whose name, network, address and service
+// are set, and wakes the owner of the table.
+func (t *table) add(ctx context.Context, s *socket) error {
+	if err := t.reserve(s); err != nil {
+		return err
+	}
+	err := t.open(ctx, s)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil && t.closed {
+		s.close()
+		err = ErrStopped
+	}
+	if err != nil {
+		delete(t.names, s.name)
+		return err
+	}
+	t.sockets = append(t.sockets, s)
+	select {
+	case t.added <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (t *table) reserve(s *socket) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return ErrStopped
+	case s.name == "":
+		return errors.New("restart: a listener needs a name")
+	case len(s.name) > maxName:
+		return fmt.Errorf("restart: the listener's name has %d bytes, at most %d are allowed", len(s.name), maxName)
+	case t.names[s.name]:
+		return fmt.Errorf("restart: there is a listener named %q already", s.name)
+	}
+	t.names[s.name] = true
+	return nil
+}
+
+// maxName keeps a description of a socket well below the size of a frame.
+const maxName = 255
+
+func (t *table) open(ctx context.Context, s *socket) error {
+	if o := t.claim(s); o != nil {
+		if err := s.adopt(o); err != nil {
+			return fmt.Errorf("restart: listener %q (%s %s) as inherited: %w", s.name, o.desc.Network, o.desc.Local, err)
+		}
+		return nil
+	}
+	if err := s.bind(ctx, t.config); err != nil {
+		return t.explain(s, err)
+	}
+	return nil
+}
+
+// claim finds the offer that s stands for: by name if the address is the same
+// too, else by address, whatever it was called.
+func (t *table) claim(s *socket) *offer {
+	// Looking an address up may ask a name server, so it comes first.
+	same := sameAddress(s.network, s.address)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, byName := range []bool{true, false} {
+		for _, o := range t.offers {
+			if o.claimed || o.desc.Kind != s.kind() || byName && o.desc.Name != s.name {
+				continue
+			}
+			if same(o.desc, byName) {
+				o.claimed = true
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// adopt makes the offer's descriptor the socket.
+func (s *socket) adopt(o *offer) error {
+	f := o.file
+	o.file = nil
+	if s.datagrams != nil {
+		pc, err := fdutil.PacketConn(f)
+		if err != nil {
+			return err
+		}
+		s.packet = pc
+	} else {
+		ln, err := fdutil.Listener(f)
+		if err != nil {
+			return err
+		}
+		d, ok := ln.(deadliner)
+		if !ok {
+			ln.Close()
+			return fmt.Errorf("%T cannot be used", ln)
+		}
+		s.ln = newListener(d)
+	}
+	if got := s.addr().String(); got != o.desc.Local {
+		s.close()
+		return fmt.Errorf("the socket is bound to %s", got)
+	}
+	s.inherited = o.desc.Name
+	s.path = unixPath{path: o.desc.Path, dev: o.desc.Dev, ino: o.desc.Ino}
+	return nil
+}
+
+// explain adds to an error of bind what an operator can do about it.
+func (t *table) explain(s *socket, err error) error {
+	err = fmt.Errorf("restart: listener %q: %w", s.name, err)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	_, port, splitErr := net.SplitHostPort(s.address)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.offers {
+		_, held, heldErr := net.SplitHostPort(o.desc.Local)
+		if splitErr == nil && heldErr == nil && held == port {
+			return fmt.Errorf("%w; the predecessor's listener %q has %s, which overlaps: change the port as well, or stop the service and start it anew", err, o.desc.Name, o.desc.Local)
+		}
+	}
+	return err
+}
+
+// take returns the sockets added since the last n.
+func (t *table) take(n int) []*socket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sockets[n:len(t.sockets):len(t.sockets)]
+}
+
+// list returns all sockets.
+func (t *table) list() []*socket { return t.take(0) }
+
+// unclaimed counts the offers that nobody has taken.
+func (t *table) unclaimed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, o := range t.offers {
+		if !o.claimed {
+			n++
+		}
+	}
+	return n
+}
+
+// drop closes what nobody claimed and returns its descriptions. Later Adds
+// bind.
+func (t *table) drop() []wire.File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var dropped []wire.File
+	for _, o := range t.offers {
+		if o.claimed {
+			continue
+		}
+		o.claimed = true
+		o.file.Close()
+		dropped = append(dropped, o.desc)
+	}
+	return dropped
+}
+
+// close makes add fail from now on.
+func (t *table) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+}
+
+// close gives the socket up without touching its path.
+func (s *socket) close() {
+	if s.ln != nil {
+		s.ln.Close()
+	}
+	if s.packet != nil {
+		s.packet.Close()
+	}
+}
+
+// describe duplicates the socket's descriptor for a successor. The caller owns
+// it. A socket that its service has closed has none: net.ErrClosed.
+func (s *socket) describe() (wire.File, *os.File, error) {
+	var real any = s.packet
+	if s.ln != nil {
+		real = s.ln.real
+	}
+	conn, ok := real.(syscall.Conn)
+	if !ok {
+		return wire.File{}, nil, fmt.Errorf("%T has no descriptor", real)
+	}
+	f, err := fdutil.Dup(conn)
+	if err != nil {
+		return wire.File{}, nil, err
+	}
+	return wire.File{
+		Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
+		Local: s.addr().String(),
+		Path:  s.path.path, Dev: s.path.dev, Ino: s.path.ino,
+	}, f, nil
+}

@@ -1,0 +1,211 @@
+// Package channel is the socket over which two generations talk: one end of
+// an AF_UNIX SOCK_SEQPACKET pair, one packet for each frame of package wire,
+// descriptors beside it (SCM_RIGHTS, unix(7)).
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/wire"
+)
+
+// A Conn is one end. Send and Recv may be used at the same time, Recv by one
+// goroutine only.
+type Conn struct {
+	uc *net.UnixConn
+
+	mu   sync.Mutex // orders packets; a leaf lock
+	wbuf []byte
+
+	rbuf, oob []byte
+}
+
+// Pair makes a channel: our end, and the descriptor that the other process is
+// to inherit. The caller owns both.
+func Pair() (*Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "restart-channel")
+	ours, err := Open(os.NewFile(uintptr(fds[0]), "restart-channel"))
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// Inherited makes close-on-exec the descriptor fd that the process was started
+// with, and opens the channel behind it. It takes fd only if that is a channel:
+// a wrong number must not close somebody else's file.
+func Inherited(fd int) (*Conn, error) {
+	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	switch {
+	case errors.Is(err, unix.EBADF):
+		return nil, fmt.Errorf("descriptor %d is not open", fd)
+	case errors.Is(err, unix.ENOTSOCK):
+		return nil, fmt.Errorf("descriptor %d is not a socket", fd)
+	case err != nil:
+		return nil, os.NewSyscallError("getsockopt(SO_TYPE)", err)
+	}
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return nil, os.NewSyscallError("getsockopt(SO_DOMAIN)", err)
+	}
+	if domain != unix.AF_UNIX || typ != unix.SOCK_SEQPACKET {
+		return nil, fmt.Errorf("descriptor %d is a socket of domain %d and type %d, not a restart channel", fd, domain, typ)
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, os.NewSyscallError("fcntl(O_NONBLOCK)", err)
+	}
+	return Open(os.NewFile(uintptr(fd), "restart-channel"))
+}
+
+// Open makes a channel of f. It takes f in every case.
+func Open(f *os.File) (*Conn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	uc, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("%T is not a Unix socket", c)
+	}
+	return &Conn{
+		uc:   uc,
+		rbuf: make([]byte, wire.MaxFrame),
+		oob:  make([]byte, unix.CmsgSpace(4*(wire.MaxFiles+3))),
+	}, nil
+}
+
+// Peer returns the process that made the pair, as the kernel remembers it
+// (SO_PEERCRED).
+func (c *Conn) Peer() (pid, uid int, err error) {
+	var cred *unix.Ucred
+	err = fdutil.Control(c.uc, func(fd int) (err error) {
+		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		return os.NewSyscallError("getsockopt(SO_PEERCRED)", err)
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return int(cred.Pid), int(cred.Uid), nil
+}
+
+// Send writes one frame and the descriptors that belong to it. It borrows
+// them: they may be closed when it returns.
+func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
+	if len(files) > wire.MaxFiles {
+		return fmt.Errorf("send %v: %d descriptors, at most %d", t, len(files), wire.MaxFiles)
+	}
+	fds := make([]int, len(files))
+	for i, f := range files {
+		if err := fdutil.Control(f, func(fd int) error { fds[i] = fd; return nil }); err != nil {
+			return fmt.Errorf("send %v: %w", t, err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, err := wire.Append(c.wbuf[:0], t, v)
+	if err != nil {
+		return err
+	}
+	c.wbuf = b
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	_, _, err = c.uc.WriteMsgUnix(b, oob, nil)
+	runtime.KeepAlive(files) // their finalizers close them
+	if err != nil {
+		return fmt.Errorf("send %v: %w", t, err)
+	}
+	return nil
+}
+
+// Recv reads the next frame of a known type and its descriptors, which the
+// caller owns and which are close-on-exec. The frame is valid until the next
+// call. io.EOF means that no process has the other end any more.
+func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
+	for {
+		n, oobn, flags, _, err := c.readMsg()
+		if err != nil {
+			return wire.Frame{}, nil, err
+		}
+		files, err := parseRights(c.oob[:oobn])
+		if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+			err = fmt.Errorf("frame cut off by the kernel (flags %#x; too many open files?)", flags)
+		}
+		var f wire.Frame
+		if err == nil {
+			f, err = wire.Parse(c.rbuf[:n])
+		}
+		if err != nil {
+			CloseAll(files)
+			return wire.Frame{}, nil, err
+		}
+		if f.Type.Known() {
+			return f, files, nil
+		}
+		CloseAll(files)
+	}
+}
+
+// readMsg reads one packet. A peer that died with packets of ours unread shows
+// as ECONNRESET, once, before the packets that it had sent; they are still to
+// be had.
+func (c *Conn) readMsg() (n, oobn, flags int, _ *net.UnixAddr, err error) {
+	n, oobn, flags, addr, err := c.uc.ReadMsgUnix(c.rbuf, c.oob)
+	if errors.Is(err, unix.ECONNRESET) {
+		n, oobn, flags, addr, err = c.uc.ReadMsgUnix(c.rbuf, c.oob)
+	}
+	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
+	return n, oobn, flags, addr, err
+}
+
+// SetDeadline bounds Send and Recv, like [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error { return c.uc.SetDeadline(t) }
+
+// Close closes this end.
+func (c *Conn) Close() error { return c.uc.Close() }
+
+// CloseAll closes files.
+func CloseAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+func parseRights(oob []byte) ([]*os.File, error) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("control message: %w", err)
+	}
+	var files []*os.File
+	for i := range msgs {
+		fds, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			continue // credentials, say: nothing to close
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "received"))
+		}
+	}
+	return files, nil
+}

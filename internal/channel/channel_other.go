@@ -1,0 +1,46 @@
+//go:build !linux
+
+// Package channel is the socket over which two generations talk. Only Linux
+// has one so far.
+package channel
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"example.com/restart/internal/wire"
+)
+
+// A Conn cannot be made on this platform.
+type Conn struct{}
+
+// Pair returns errors.ErrUnsupported.
+func Pair() (*Conn, *os.File, error) { return nil, nil, errors.ErrUnsupported }
+
+// Inherited returns errors.ErrUnsupported.
+func Inherited(int) (*Conn, error) { return nil, errors.ErrUnsupported }
+
+// Peer returns errors.ErrUnsupported.
+func (*Conn) Peer() (pid, uid int, err error) { return 0, 0, errors.ErrUnsupported }
+
+// Send returns errors.ErrUnsupported.
+func (*Conn) Send(wire.Type, any, ...*os.File) error { return errors.ErrUnsupported }
+
+// Recv returns errors.ErrUnsupported.
+func (*Conn) Recv() (wire.Frame, []*os.File, error) {
+	return wire.Frame{}, nil, errors.ErrUnsupported
+}
+
+// SetDeadline does nothing.
+func (*Conn) SetDeadline(time.Time) error { return nil }
+
+// Close does nothing.
+func (*Conn) Close() error { return nil }
+
+// CloseAll closes files.
+func CloseAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

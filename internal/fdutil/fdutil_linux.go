@@ -1,0 +1,152 @@
+// Package fdutil handles file descriptors without ever changing the open file
+// behind them.
+//
+// [os.File.Fd], [os/exec.Cmd.ExtraFiles] and [os.StartProcess] may switch it
+// to blocking mode. That flag is shared by every process that holds the
+// socket, and in one that uses Go's poller Accept and Close then hang
+// (golang/go#29277). So descriptors are reached only through
+// [syscall.RawConn.Control] here.
+//
+// Each function says whether it takes, keeps or borrows a descriptor.
+package fdutil
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Control calls f with the descriptor of c, which stays open for the length
+// of the call. It borrows c.
+func Control(c syscall.Conn, f func(fd int) error) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// Dup returns a second descriptor for the open file behind c, close-on-exec
+// and as blocking or non-blocking as it was. It borrows c; the caller owns the
+// result.
+func Dup(c syscall.Conn) (*os.File, error) {
+	var dup int
+	err := Control(c, func(fd int) (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(dup), "dup"), nil
+}
+
+// NonBlocking reports whether the open file behind c is in non-blocking mode.
+// It borrows c.
+func NonBlocking(c syscall.Conn) (bool, error) {
+	var flags int
+	err := Control(c, func(fd int) (err error) {
+		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		return err
+	})
+	return flags&unix.O_NONBLOCK != 0, err
+}
+
+// Listener makes a net.Listener of f, which must be a listening stream socket.
+// It takes f in every case.
+func Listener(f *os.File) (net.Listener, error) {
+	defer f.Close()
+	err := Control(f, func(fd int) error {
+		if err := wantType(fd, unix.SOCK_STREAM); err != nil {
+			return err
+		}
+		accepting, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+		if err != nil {
+			return os.NewSyscallError("getsockopt(SO_ACCEPTCONN)", err)
+		}
+		if accepting == 0 {
+			return errors.New("the socket does not listen")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	return ln, nil
+}
+
+// PacketConn makes a net.PacketConn of f, which must be a datagram socket. It
+// takes f in every case.
+func PacketConn(f *os.File) (net.PacketConn, error) {
+	defer f.Close()
+	err := Control(f, func(fd int) error { return wantType(fd, unix.SOCK_DGRAM) })
+	if err != nil {
+		return nil, err
+	}
+	return net.FilePacketConn(f)
+}
+
+// StreamConn makes a net.Conn of f, which must be a connected stream socket.
+// It takes f in every case.
+func StreamConn(f *os.File) (net.Conn, error) {
+	defer f.Close()
+	err := Control(f, func(fd int) error { return wantType(fd, unix.SOCK_STREAM) })
+	if err != nil {
+		return nil, err
+	}
+	return net.FileConn(f)
+}
+
+// wantType also makes sure that the socket is non-blocking: whoever made it,
+// Go's poller needs that.
+func wantType(fd, want int) error {
+	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if errors.Is(err, unix.ENOTSOCK) {
+		return errors.New("not a socket")
+	}
+	if err != nil {
+		return os.NewSyscallError("getsockopt(SO_TYPE)", err)
+	}
+	if typ != want {
+		return fmt.Errorf("socket of type %d, want %d", typ, want)
+	}
+	return os.NewSyscallError("fcntl(O_NONBLOCK)", unix.SetNonblock(fd, true))
+}
+
+// AtEOF reports whether the pipe whose read end r is, and to which nobody
+// writes, has lost its last writer. It borrows r and does not block.
+func AtEOF(r *os.File) bool {
+	var n int
+	err := Control(r, func(fd int) (err error) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err = unix.Poll(p, 0)
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Poll(p, 0)
+		}
+		return err
+	})
+	return err != nil || n > 0
+}
+
+// FileID returns what tells a file from another one at the same path.
+func FileID(fi os.FileInfo) (dev, ino uint64) {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return st.Dev, st.Ino
+	}
+	return 0, 0
+}

@@ -1,0 +1,137 @@
+package wire
+
+import "fmt"
+
+// Hello opens the channel.
+type Hello struct {
+	PID        int `json:"pid"`        // of the predecessor; must be the socket's peer
+	Generation int `json:"generation"` // of the predecessor, from 1
+}
+
+func (h *Hello) check() error {
+	if h.PID <= 0 || h.Generation <= 0 {
+		return fmt.Errorf("pid %d, generation %d: both must be positive", h.PID, h.Generation)
+	}
+	return nil
+}
+
+// A Kind says what a descriptor is for. A reader closes those it does not
+// know.
+type Kind string
+
+// The kinds of descriptors in a Files message.
+const (
+	KindListener Kind = "listener" // a listening stream socket
+	KindPacket   Kind = "packet"   // a bound datagram socket
+	KindLifeline Kind = "lifeline" // read end of a pipe: EOF when its owner is gone
+	KindStderr   Kind = "stderr"   // where standard error goes from "go" on
+	KindRelay    Kind = "relay"    // read end of what standard error is until then
+)
+
+// A File describes one descriptor.
+type File struct {
+	Kind Kind `json:"kind"`
+
+	// Sockets.
+	Name    string `json:"name,omitempty"`
+	Network string `json:"network,omitempty"` // as given to Add
+	Address string `json:"address,omitempty"` // as given to Add
+	Local   string `json:"local,omitempty"`   // what it is bound to
+
+	// Identity of a Unix socket's file, so that nobody unlinks another's.
+	Path string `json:"path,omitempty"` // absolute; "" if it has none
+	Dev  uint64 `json:"dev,omitempty"`
+	Ino  uint64 `json:"ino,omitempty"`
+
+	// Lifelines.
+	PID        int `json:"pid,omitempty"`
+	Generation int `json:"generation,omitempty"`
+}
+
+// Files announces descriptors; as many travel with the frame, in this order.
+type Files struct {
+	Files []File `json:"files"`
+}
+
+func (m *Files) check() error {
+	if len(m.Files) > MaxFiles {
+		return fmt.Errorf("%d descriptors, at most %d", len(m.Files), MaxFiles)
+	}
+	return nil
+}
+
+// State carries a piece of the bytes that the service Name left for its
+// successor. Pieces arrive in order; the last one has Last set.
+type State struct {
+	Name string `json:"name"`
+	Data []byte `json:"data,omitempty"`
+	Last bool   `json:"last,omitempty"`
+}
+
+// Start ends the inheritance.
+type Start struct{}
+
+// Note and Failed carry the successor's own words.
+type Note struct {
+	Text string `json:"text"`
+}
+
+// Ready says which inherited sockets the successor took, by the predecessor's
+// names for them, and its PID, which under a wrapper script is not the one
+// that was spawned.
+type Ready struct {
+	PID     int      `json:"pid"`
+	Claimed []string `json:"claimed"`
+}
+
+func (m *Ready) check() error {
+	if m.PID <= 0 {
+		return fmt.Errorf("pid %d", m.PID)
+	}
+	return nil
+}
+
+// Commit, Committed, Serving and Abort need no words of their own; Abort may
+// say why.
+type (
+	Commit    struct{}
+	Committed struct{}
+	Serving   struct{}
+	Abort     struct {
+		Reason string `json:"reason,omitempty"`
+	}
+)
+
+// Go tells the successor to accept.
+type Go struct {
+	// Again: a restart was asked for while this one was under way; the binary
+	// on disk may be newer than the successor.
+	Again bool `json:"again,omitempty"`
+}
+
+// Conns hands live connections over, one descriptor each, in this order.
+type Conns struct {
+	Batch uint64 `json:"batch"`
+	Conns []Conn `json:"conns"`
+}
+
+// A Conn belongs to the service Name.
+type Conn struct {
+	Name  string `json:"name"`
+	State []byte `json:"state,omitempty"`
+}
+
+func (m *Conns) check() error {
+	if len(m.Conns) > MaxFiles {
+		return fmt.Errorf("%d connections, at most %d", len(m.Conns), MaxFiles)
+	}
+	return nil
+}
+
+// Adopted answers Conns: Refused holds the indexes of those that the successor
+// did not take.
+type Adopted struct {
+	Batch   uint64 `json:"batch"`
+	Refused []int  `json:"refused,omitempty"`
+	Reason  string `json:"reason,omitempty"` // why the first of them was refused
+}

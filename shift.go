@@ -1,0 +1,223 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// restart begins an attempt and calls reply when it has ended.
+func (l *loop) restart(ctx context.Context, reply func(error)) {
+	if err := l.refusal(); err != nil {
+		reply(err)
+		return
+	}
+	l.to(StateRestarting)
+	l.again = false
+	l.log.Info("restart: starting a successor")
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.attempt = &attempt{cancel: cancel, reply: reply}
+	b := bequest{
+		generation: l.r.generation,
+		sockets:    l.r.table.list()[:l.taken],
+		lifelines:  l.r.living(),
+		own:        l.r.own,
+	}
+	l.goroutines.Go(func() {
+		defer cancel(nil)
+		s, err := raise(ctx, l.r.options, l.r.sys, b, l.beforeGo, l.askedAgain)
+		l.post(attemptDone{s, err})
+	})
+}
+
+// beforeGo is the point between a successor's being ready and its taking over
+// where a manager is told.
+func (l *loop) beforeGo() error { return nil }
+
+// askedAgain is called by the attempt's goroutine just before "go".
+func (l *loop) askedAgain() bool {
+	reply := make(chan bool, 1)
+	if !l.post(askAgain{reply}) {
+		return false
+	}
+	return <-reply
+}
+
+// askAgain asks whether a restart was asked for during this one.
+type askAgain struct{ reply chan<- bool }
+
+func (m askAgain) handle(l *loop) { m.reply <- l.again }
+
+// refusal says why no restart can be tried now.
+func (l *loop) refusal() error {
+	switch l.state {
+	case StateNew, StateStarting:
+		return ErrNotServing
+	case StateRestarting:
+		return ErrRestarting
+	case StateDraining, StateStopped:
+		return ErrStopped
+	case StateServing:
+	}
+	if !canReplace {
+		return ErrUnsupported
+	}
+	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n >= limit {
+		return fmt.Errorf("%w: %d, Options.MaxDraining is %d", ErrTooManyDraining, n, limit)
+	}
+	return nil
+}
+
+// restartAgain does what a SIGHUP asked for that came at a bad moment.
+func (l *loop) restartAgain() {
+	if l.again {
+		l.restart(l.hookCtx, l.logFailure)
+	}
+}
+
+// logFailure is the reply to a restart that no caller waits for.
+func (l *loop) logFailure(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrStopped) && l.successor != nil:
+		l.log.Info("restart: replaced already; the successor can be restarted", "successor", l.successor.pid)
+	default:
+		l.log.Error("restart: failed", "error", err)
+	}
+}
+
+// attempted ends the attempt.
+func (l *loop) attempted(s *successor, err error) {
+	a := l.attempt
+	l.attempt = nil
+	l.lastError = err
+	if err != nil {
+		l.to(StateServing)
+		l.retakePIDFile()
+	} else {
+		l.successor = s
+		l.log.Info("restart: replaced, draining", "successor", s.pid)
+		l.drain()
+	}
+	a.reply(err)
+	if a.stop != "" {
+		l.stop(a.stop)
+	} else if err != nil {
+		l.restartAgain()
+	}
+}
+
+// retakePIDFile puts our PID back if the successor came so far as to write its
+// own.
+func (l *loop) retakePIDFile() {
+	path := l.r.options.PIDFile
+	if path == "" || ownsPIDFile(path) {
+		return
+	}
+	if err := writePIDFile(path); err != nil {
+		l.log.Error("restart: taking the PID file back", "error", err)
+	}
+}
+
+// stop begins a drain without a successor. An attempt that is under way is
+// ended first: should it have come too far, its successor serves on.
+func (l *loop) stop(why string) {
+	switch l.state {
+	case StateRestarting:
+		l.attempt.stop = why
+		l.attempt.cancel(fmt.Errorf("stopping: %s", why))
+	case StateStarting:
+		if l.held() {
+			l.giveUp(fmt.Errorf("restart: stopped before it took over: %s", why))
+			return
+		}
+		fallthrough
+	case StateServing:
+		l.log.Info("restart: stopping", "why", why)
+		l.drain()
+	case StateNew, StateDraining, StateStopped:
+		l.log.Info("restart: draining already", "why", why)
+	}
+}
+
+// fail stops because of err.
+func (l *loop) fail(err error) {
+	if l.failing.Err() != nil && err == context.Canceled {
+		return // errgroup ends its context after the last service, too
+	}
+	l.log.Error("restart: stopping", "error", err)
+	if l.held() {
+		l.giveUp(err)
+		return
+	}
+	l.result = join(l.result, err)
+	if l.state != StateDraining {
+		l.stop(err.Error())
+	}
+}
+
+// swing ends the drain by force.
+func (l *loop) swing(why string) {
+	if l.state != StateDraining {
+		l.log.Info("restart: nothing drains, hammer ignored", "why", why)
+		return
+	}
+	select {
+	case <-l.swung:
+	default:
+		l.log.Warn("restart: hammer", "why", why)
+		close(l.swung)
+	}
+}
+
+// drain begins to drain. Who has the sockets from here on decides what is left
+// for us: the successor, the predecessor that gave up on us, or nobody.
+func (l *loop) drain() {
+	held := l.held()
+	l.to(StateDraining)
+	l.r.table.close()
+	go func() { l.services.Wait(); close(l.served) }()
+	d := &drain{
+		sockets: l.r.table.list(),
+		left: func(s *socket) bool {
+			return !held && (l.successor == nil || !slices.Contains(l.successor.claimed, s.name))
+		},
+		ctx:    context.Background(),
+		within: l.r.options.HammerTime,
+		hammer: l.swung,
+		served: l.served,
+		log:    l.log,
+	}
+	l.goroutines.Go(func() { l.post(drained{d.run()}) })
+}
+
+// finish ends the life of this generation.
+func (l *loop) finish(err error) {
+	l.result = join(l.result, err)
+	if l.successor == nil && (l.r.pred == nil || l.stage == stageAlone) {
+		l.clear()
+	}
+	l.to(StateStopped)
+	l.log.Info("restart: drained")
+}
+
+// clear removes what the last generation leaves in the file system.
+func (l *loop) clear() {
+	for _, s := range l.r.table.list() {
+		if err := s.path.unlink(); err != nil {
+			l.result = join(l.result, fmt.Errorf("restart: listener %q: %w", s.name, err))
+		}
+	}
+	l.result = join(l.result, removePIDFile(l.r.options.PIDFile))
+}
+
+// join puts two errors into one line; either may be nil.
+func join(a, b error) error {
+	if a == nil || b == nil {
+		return errors.Join(a, b)
+	}
+	return oneLine(multierror.Append(a, b))
+}

@@ -1,0 +1,203 @@
+package restart
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/fdutil"
+)
+
+const canReplace = true
+
+type unixProcess struct {
+	id        int
+	parentage parentage
+	pidfd     *os.File // nil if the kernel has none (before Linux 5.3)
+
+	// Standard error while it starts, nil if it has ours.
+	realStderr, pipe *os.File
+
+	followed chan struct{} // closed when nothing is left to follow
+	once     sync.Once
+	status   string
+}
+
+// spawner returns the function that starts successors: the one place where
+// processes are made.
+func spawner(p parentage) func(Command, *os.File, *tail) (process, error) {
+	return func(cmd Command, channel *os.File, tail *tail) (process, error) {
+		proc := &unixProcess{parentage: p, followed: make(chan struct{})}
+		write, err := proc.pipeStderr()
+		if err != nil {
+			return nil, err
+		}
+		err = proc.start(cmd, channel, write)
+		if write != nil {
+			write.Close()
+		}
+		if err != nil {
+			close(proc.followed)
+			proc.closeFiles()
+			return nil, err
+		}
+		go func() {
+			defer close(proc.followed)
+			if proc.pipe != nil {
+				tail.follow(os.Stderr, proc.pipe)
+			}
+		}()
+		return proc, nil
+	}
+}
+
+// start forks and executes. Only descriptors 0 to 3 go along, by number and
+// without touching the open files behind them: never os.StartProcess or
+// exec.Cmd, see package fdutil.
+func (p *unixProcess) start(cmd Command, channel, stderr *os.File) error {
+	return fdutil.Control(channel, func(ch int) error {
+		run := func(fd2 int) error {
+			pidfd := -1
+			attr := &syscall.ProcAttr{
+				Dir:   cmd.Dir,
+				Env:   append(cmd.Env, channelVar+"="+strconv.Itoa(3)),
+				Files: []uintptr{0, 1, uintptr(fd2), uintptr(ch)},
+				Sys:   &syscall.SysProcAttr{PidFD: &pidfd},
+			}
+			if p.parentage == ourSibling {
+				attr.Sys.Cloneflags = unix.CLONE_PARENT
+			}
+			pid, err := syscall.ForkExec(cmd.Path, cmd.Args, attr)
+			if err != nil {
+				return err
+			}
+			p.id = pid
+			if pidfd >= 0 {
+				p.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
+			}
+			return nil
+		}
+		if stderr == nil {
+			return run(2)
+		}
+		return fdutil.Control(stderr, run)
+	})
+}
+
+// pipeStderr makes the pipe that stands in for standard error and returns its
+// write end. A terminal is left alone: programs look whether they have one,
+// and whoever sits there sees the words anyway.
+func (p *unixProcess) pipeStderr() (write *os.File, err error) {
+	if _, err := unix.IoctlGetTermios(2, unix.TCGETS); err == nil {
+		return nil, nil
+	}
+	if p.realStderr, err = dupRaw(2); err != nil {
+		return nil, err
+	}
+	var fds [2]int
+	// Not os.Pipe: the write end must stay blocking, or a long panic would be
+	// cut short.
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		p.closeFiles()
+		return nil, os.NewSyscallError("pipe2", err)
+	}
+	_ = unix.SetNonblock(fds[0], true) // cannot fail; makes its reads end by a deadline
+	p.pipe = os.NewFile(uintptr(fds[0]), "stderr")
+	return os.NewFile(uintptr(fds[1]), "stderr"), nil
+}
+
+func dupRaw(fd int) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+	}
+	return os.NewFile(uintptr(dup), "dup"), nil
+}
+
+// dupOver makes the descriptor fd another name of f. It borrows f.
+func dupOver(f *os.File, fd int) error {
+	return fdutil.Control(f, func(from int) error {
+		return os.NewSyscallError("dup3", unix.Dup3(from, fd, 0))
+	})
+}
+
+func (p *unixProcess) pid() int { return p.id }
+
+func (p *unixProcess) stderr() (real, pipe *os.File) { return p.realStderr, p.pipe }
+
+func (p *unixProcess) signal(sig syscall.Signal) {
+	if p.pidfd == nil {
+		_ = unix.Kill(p.id, sig) // it may be gone
+		return
+	}
+	_ = fdutil.Control(p.pidfd, func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) })
+}
+
+// wait waits for the process to end and says whether it did. Without a pidfd
+// the end of the channel has to do.
+func (p *unixProcess) wait(within time.Duration) bool {
+	if p.pidfd == nil {
+		return true
+	}
+	ended := false
+	bound := time.Now().Add(within)
+	_ = fdutil.Control(p.pidfd, func(fd int) error {
+		for {
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds, int(max(0, time.Until(bound)).Milliseconds()))
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			ended = err == nil && n > 0
+			return err
+		}
+	})
+	return ended
+}
+
+// unfollow reads what is left in the pipe, and no further: children of the
+// process may hold its write end.
+func (p *unixProcess) unfollow() {
+	if p.pipe != nil {
+		p.pipe.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	}
+	<-p.followed
+}
+
+// release reaps the process if it has ended and is ours, and lets go of it.
+func (p *unixProcess) release() string {
+	p.once.Do(func() {
+		p.unfollow()
+		if p.parentage == ourChild && p.wait(0) {
+			p.status = reap(p.id)
+		}
+		p.closeFiles()
+	})
+	return p.status
+}
+
+func (p *unixProcess) closeFiles() {
+	for _, f := range []*os.File{p.pidfd, p.realStderr, p.pipe} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// reap waits for a child that has ended.
+func reap(pid int) string {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return ""
+	}
+	st, err := p.Wait()
+	if err != nil {
+		return ""
+	}
+	return st.String()
+}
