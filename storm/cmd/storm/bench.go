@@ -1,0 +1,12 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+)
+
+func runBench(context.Context, []string) int {
+	fmt.Fprintln(os.Stderr, "storm: no bench yet")
+	return exitFailed
+}

@@ -1,0 +1,97 @@
+// Package endpoints is what a server under test offers, as a handler for net/http.
+//
+// A server in any language can offer the same; README.md of this module says what they answer. The handler is here for
+// test servers and examples.
+package endpoints
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	mostDownload = 4 << 30
+	mostEcho     = 1 << 20
+	mostSlow     = 5 * time.Minute
+)
+
+// Handler returns a handler with all endpoints. The version is part of what GET / answers.
+func Handler(version string) http.Handler {
+	body := fmt.Sprintf("hello from version=%s pid=%d\n", version, os.Getpid())
+	files := &content{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, body)
+	})
+	mux.HandleFunc("POST /echo", serveEcho)
+	mux.HandleFunc("GET /slow", serveSlow)
+	mux.HandleFunc("GET /download", files.serve)
+	mux.HandleFunc("GET /ws", serveWS)
+	return mux
+}
+
+func serveEcho(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostEcho))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(b)
+}
+
+func serveSlow(w http.ResponseWriter, r *http.Request) {
+	d, err := time.ParseDuration(r.URL.Query().Get("d"))
+	if err != nil || d < 0 || d > mostSlow {
+		http.Error(w, "d must be a duration of at most "+mostSlow.String(), http.StatusBadRequest)
+		return
+	}
+	select {
+	case <-time.After(d):
+		_, _ = io.WriteString(w, "done\n")
+	case <-r.Context().Done():
+	}
+}
+
+func (c *content) serve(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
+	if err != nil || n < 0 || n > mostDownload {
+		http.Error(w, "n must be a number of bytes", http.StatusBadRequest)
+		return
+	}
+	f, err := c.open(n)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
+	// A limited reader around an *os.File: net/http hands it to sendfile(2).
+	_, _ = io.CopyN(w, f, n)
+}
+
+// serveWS sends each message back, until the client closes.
+func serveWS(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.CloseNow() }()
+	for {
+		kind, b, err := c.Read(r.Context())
+		if err != nil {
+			return
+		}
+		if err := c.Write(r.Context(), kind, b); err != nil {
+			return
+		}
+	}
+}

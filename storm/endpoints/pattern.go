@@ -1,0 +1,24 @@
+package endpoints
+
+import "sync"
+
+// period is prime, so that a block of any usual size that is displaced, repeated or left out shows.
+const period = 251
+
+// longest is the longest piece of pattern handed out at once.
+const longest = 64 << 10
+
+var table = sync.OnceValue(func() []byte {
+	b := make([]byte, longest+period)
+	for i := range b {
+		b[i] = byte(i % period)
+	}
+	return b
+})
+
+// Pattern returns n bytes, at most 65536, of the content that GET /download has from the given offset on: the byte at
+// offset i is i modulo 251. The caller must not change them.
+func Pattern(offset int64, n int) []byte {
+	o := int(offset % period)
+	return table()[o : o+n]
+}

@@ -1,0 +1,139 @@
+// Package proc reads from /proc which process holds which socket, and how much memory and how many files it has.
+package proc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+)
+
+// Socket is a line of /proc/net/tcp or tcp6.
+type Socket struct {
+	Local, Remote netip.AddrPort
+	Listening     bool
+	Inode         uint64 // 0 if no process holds it any more
+}
+
+// stateListen is TCP_LISTEN in the kernel's enum.
+const stateListen = "0A"
+
+// ParseTCP calls yield for each socket in a table until it returns false. Lines it cannot read are skipped: the kernel may
+// add fields, and one line must not hide the rest.
+func ParseTCP(table []byte, yield func(Socket) bool) {
+	_, rest, _ := bytes.Cut(table, []byte{'\n'}) // the heading
+	var line []byte
+	for len(rest) > 0 {
+		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
+		var f [10][]byte
+		if fields(line, &f) < len(f) {
+			continue
+		}
+		local, err := parseAddr(f[1])
+		if err != nil {
+			continue
+		}
+		remote, err := parseAddr(f[2])
+		if err != nil {
+			continue
+		}
+		inode, err := strconv.ParseUint(string(f[9]), 10, 64)
+		if err != nil {
+			continue
+		}
+		if !yield(Socket{local, remote, string(f[3]) == stateListen, inode}) {
+			return
+		}
+	}
+}
+
+func fields(line []byte, f *[10][]byte) (n int) {
+	for n < len(f) {
+		line = bytes.TrimLeft(line, " \t")
+		if len(line) == 0 {
+			break
+		}
+		i := bytes.IndexAny(line, " \t")
+		if i < 0 {
+			i = len(line)
+		}
+		f[n] = line[:i]
+		line = line[i:]
+		n++
+	}
+	return n
+}
+
+// parseAddr parses 0100007F:1F90: 32-bit words in the machine's order, which on all that Go and Linux share today is
+// little-endian but for s390x and mips; NativeEndian covers them.
+func parseAddr(b []byte) (netip.AddrPort, error) {
+	host, port, ok := bytes.Cut(b, []byte{':'})
+	if !ok || len(host) != 8 && len(host) != 32 || len(port) != 4 {
+		return netip.AddrPort{}, fmt.Errorf("storm: address %q", b)
+	}
+	p, err := strconv.ParseUint(string(port), 16, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	var raw [16]byte
+	n, err := hex.Decode(raw[:], host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	for i := 0; i < n; i += 4 {
+		binary.BigEndian.PutUint32(raw[i:], binary.NativeEndian.Uint32(raw[i:]))
+	}
+	ip, _ := netip.AddrFromSlice(raw[:n])
+	return netip.AddrPortFrom(ip.Unmap(), uint16(p)), nil
+}
+
+// Sockets calls yield for each TCP socket of this network namespace until it returns false.
+func Sockets(yield func(Socket) bool) error {
+	more := true
+	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		b, err := os.ReadFile(name)
+		if os.IsNotExist(err) { // a kernel without IPv6
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("storm: %w", err)
+		}
+		if more {
+			ParseTCP(b, func(s Socket) bool { more = yield(s); return more })
+		}
+	}
+	return nil
+}
+
+// Serves reports whether a listening socket gets the connections made to addr.
+func (s Socket) Serves(addr netip.AddrPort) bool {
+	return s.Listening && s.Local.Port() == addr.Port() && (s.Local.Addr().IsUnspecified() || s.Local.Addr() == addr.Addr())
+}
+
+// Listeners returns the inodes of the sockets that listen on addr: more than one with SO_REUSEPORT.
+func Listeners(addr netip.AddrPort) (map[uint64]bool, error) {
+	inodes := map[uint64]bool{}
+	err := Sockets(func(s Socket) bool {
+		if s.Serves(addr) && s.Inode != 0 {
+			inodes[s.Inode] = true
+		}
+		return true
+	})
+	return inodes, err
+}
+
+// ServerEnd returns the inode of the server's end of a connection on this machine, 0 if there is none yet: a
+// connection that has not been accepted has no inode.
+func ServerEnd(client, server netip.AddrPort) (inode uint64, err error) {
+	err = Sockets(func(s Socket) bool {
+		if !s.Listening && s.Local == server && s.Remote == client {
+			inode = s.Inode
+			return false
+		}
+		return true
+	})
+	return inode, err
+}

@@ -1,0 +1,141 @@
+package target
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sort"
+	"time"
+
+	"example.com/restart/storm/internal/proc"
+	"example.com/restart/storm/internal/rawhttp"
+)
+
+// Addresses are where a server serves.
+type Addresses struct {
+	Plain netip.AddrPort
+	TLS   netip.AddrPort // not valid if it has none
+}
+
+// Resolve makes an address of host:port. A host that means all interfaces becomes loopback.
+func Resolve(addr string) (netip.AddrPort, error) {
+	a, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("storm: %w", err)
+	}
+	ap := a.AddrPort()
+	return reachable(netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())), nil
+}
+
+func reachable(a netip.AddrPort) netip.AddrPort {
+	switch {
+	case !a.Addr().IsValid(), a.Addr() == netip.IPv4Unspecified(), a.Addr() == netip.IPv6Unspecified():
+		// An IPv6 wildcard takes IPv4 too unless told otherwise, and loopback has IPv4 everywhere.
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
+	}
+	return a
+}
+
+// FreeAddr returns a loopback address that nobody listens on at the moment.
+func FreeAddr() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("storm: %w", err)
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
+
+// Discover waits until a started server listens, and finds out on which of its addresses it speaks HTTP and on which TLS.
+// An address already known is not looked for.
+func Discover(ctx context.Context, p *Process, known Addresses, limit time.Duration) (Addresses, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	quiet := 0
+	for {
+		found := known
+		for _, a := range listening(p) {
+			switch {
+			case a.Port() == known.Plain.Port() || a.Port() == known.TLS.Port():
+			case !found.TLS.IsValid() && speaksTLS(ctx, a):
+				found.TLS = a
+			case !found.Plain.IsValid() && answers(ctx, a):
+				found.Plain = a
+			}
+		}
+		if found.Plain.IsValid() && answers(ctx, found.Plain) {
+			// A TLS address often comes a moment after the plain one.
+			if quiet++; found.TLS.IsValid() || quiet > 8 {
+				return found, nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-p.Exited():
+			return found, fmt.Errorf("storm: the server ended before it listened: %w\n%s", p.Err(), p.LogTail())
+		case <-ctx.Done():
+			if context.Cause(ctx) == context.Canceled {
+				return found, ctx.Err()
+			}
+			return found, fmt.Errorf("storm: the server does not answer HTTP after %v\n%s", limit, p.LogTail())
+		}
+	}
+}
+
+// listening returns the addresses on which the family listens, lowest port first.
+func listening(p *Process) []netip.AddrPort {
+	held := map[uint64]bool{}
+	for _, st := range p.Family() {
+		proc.SocketsOf(st.PID, func(inode uint64) bool { held[inode] = true; return true })
+	}
+	var found []netip.AddrPort
+	_ = proc.Sockets(func(s proc.Socket) bool {
+		if s.Listening && held[s.Inode] {
+			found = append(found, reachable(s.Local))
+		}
+		return true
+	})
+	sort.Slice(found, func(i, j int) bool { return found[i].Port() < found[j].Port() })
+	return found
+}
+
+func speaksTLS(ctx context.Context, a netip.AddrPort) bool {
+	c, err := rawhttp.Dial(ctx, a.String(), &tls.Config{InsecureSkipVerify: true}, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
+
+// answers reports whether an address answers a request with HTTP, whatever the status. net/http answers plain requests
+// to a TLS port with a 400 in the clear, so TLS must be tried first.
+func answers(ctx context.Context, a netip.AddrPort) bool {
+	c, err := rawhttp.Dial(ctx, a.String(), nil, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	if err := c.Write([]byte("GET / HTTP/1.1\r\nHost: storm\r\nConnection: close\r\n\r\n")); err != nil {
+		return false
+	}
+	_, err = c.ReadResponse(nil)
+	return err == nil
+}
+
+// WaitAnswer waits until an address answers HTTP.
+func WaitAnswer(ctx context.Context, a netip.AddrPort, limit time.Duration) error {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline) && ctx.Err() == nil; {
+		if answers(ctx, a) {
+			return nil
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	return errors.Join(ctx.Err(), fmt.Errorf("storm: nothing answers HTTP on %v", a))
+}

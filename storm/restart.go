@@ -1,0 +1,205 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/storm/internal/proc"
+)
+
+const (
+	// settle is how long after the first answer of the new process a restart counts as under way, when the old one does
+	// not end sooner.
+	settle = time.Second
+	// probeEvery is the pause between two requests that look for the new process.
+	probeEvery = 5 * time.Millisecond
+	commandEnd = 60 * time.Second
+)
+
+// restarts does all of them, and then waits until the old processes have gone.
+func (r *run) restarts(ctx context.Context) error {
+	if err := r.sleep(ctx, r.cfg.Warmup); err != nil {
+		return err
+	}
+	r.usual = len(r.watcher.Living())
+	for n := 1; n <= r.cfg.Restarts; n++ {
+		if r.cfg.BeforeRestart != nil {
+			if err := r.cfg.BeforeRestart(n); err != nil {
+				return fmt.Errorf("storm: before restart %d: %w", n, err)
+			}
+		}
+		began := time.Now()
+		if err := r.restart(ctx, n); err != nil {
+			return err
+		}
+		if n == r.cfg.Restarts {
+			break
+		}
+		if err := r.sleep(ctx, r.cfg.Every-time.Since(began)); err != nil {
+			return err
+		}
+	}
+	if err := r.sleep(ctx, r.cfg.Cooldown); err != nil {
+		return err
+	}
+	if r.cfg.Restarts == 0 {
+		return nil
+	}
+	return r.waitDrained(ctx)
+}
+
+// restart triggers one and waits for the first answer of a process never seen before.
+func (r *run) restart(ctx context.Context, n int) error {
+	pid, err := r.toSignal(ctx)
+	if err != nil {
+		return err
+	}
+	rep := RestartReport{Number: n, OldPID: r.watcher.Newest().PID}
+	old := r.watcher.Newest()
+	known := map[int]bool{}
+	for _, id := range r.watcher.Living() {
+		known[id.PID] = true
+	}
+	trigger := time.Now()
+	rep.At = r.since(trigger)
+	r.phase.Begin(trigger)
+	if err := r.trigger(ctx, pid); err != nil {
+		r.phase.End(time.Now())
+		return err
+	}
+	r.timeline.hurry(true)
+	defer r.timeline.hurry(false)
+	limit := trigger.Add(r.cfg.RestartLimit)
+	for rep.FirstAnswer == 0 {
+		switch {
+		case ctx.Err() != nil:
+			rep.Failed = "interrupted"
+		case time.Now().After(limit):
+			rep.Failed = fmt.Sprintf("no new process answered within %v", r.cfg.RestartLimit)
+		case len(r.watcher.Living()) == 0:
+			rep.Failed = "the server ended, and no new process came"
+		}
+		if rep.Failed != "" {
+			break
+		}
+		server := r.probe(ctx)
+		if server != 0 && !known[server] {
+			rep.FirstAnswer = milliseconds(time.Since(trigger))
+			rep.NewPID = server
+			break
+		}
+		_ = r.sleep(ctx, probeEvery)
+	}
+	// An answer can come before the next look at /proc.
+	_, _ = r.watcher.Scan(time.Now())
+	if at, ok := r.timeline.firstSeen(r.watcher.Newest()); ok && r.watcher.Newest() != old {
+		rep.Seen = milliseconds(max(at.Sub(trigger), time.Microsecond))
+	}
+	r.timeline.restarted(rep, old, trigger)
+	if rep.Failed != "" {
+		r.phase.End(time.Now())
+		return ctx.Err()
+	}
+	// The restart goes on until the old process has ended, or for a moment.
+	for end := time.Now().Add(settle); time.Now().Before(end) && len(r.watcher.Living()) > r.usual; {
+		if err := r.sleep(ctx, probeEvery); err != nil {
+			break
+		}
+	}
+	r.phase.End(time.Now())
+	return nil
+}
+
+// trigger sends the signal, or runs the command.
+func (r *run) trigger(ctx context.Context, pid int) error {
+	if r.cfg.RestartCommand == "" {
+		if err := unix.Kill(pid, r.cfg.Signal); err != nil {
+			return fmt.Errorf("storm: %v to process %d: %w", r.cfg.Signal, pid, err)
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandEnd)
+	line := strings.ReplaceAll(r.cfg.RestartCommand, "{pid}", strconv.Itoa(pid))
+	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd.Env = append(os.Environ(), "STORM_PID="+strconv.Itoa(pid), "STORM_ADDR="+r.addrs.Plain.String())
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return fmt.Errorf("storm: restart command: %w", err)
+	}
+	// The command may return only when the old process has gone; the first answer comes sooner.
+	go func() {
+		defer cancel()
+		if err := cmd.Wait(); err != nil {
+			r.timeline.remark(fmt.Sprintf("restart command %q: %v", line, err))
+		}
+	}()
+	return nil
+}
+
+// toSignal returns which process is to be restarted. Where the first process still lives and does not serve itself, it is
+// a master, and stays the one to tell; else each generation replaces the one before, and the newest is told.
+func (r *run) toSignal(ctx context.Context) (int, error) {
+	if _, err := r.watcher.Scan(time.Now()); err != nil {
+		return 0, err
+	}
+	if r.first.Alive() {
+		for range 20 {
+			if server := r.probe(ctx); server != 0 {
+				if server != r.first.PID && !r.served(r.first) {
+					return r.first.PID, nil
+				}
+				break
+			}
+		}
+	}
+	newest := r.watcher.Newest()
+	if !newest.Alive() {
+		for _, id := range r.watcher.Living() { // the newest was a worker that has ended by itself
+			newest = id
+		}
+	}
+	if !newest.Alive() {
+		return 0, fmt.Errorf("storm: no process serves %v any more%s", r.addrs.Plain, r.serverLog())
+	}
+	return newest.PID, nil
+}
+
+func (r *run) served(id proc.ID) bool { return r.timeline.answered(id.PID) }
+
+func (r *run) serverLog() string {
+	if r.process == nil {
+		return ""
+	}
+	return "\n" + r.process.LogTail()
+}
+
+// waitDrained waits, under load, until there are no more processes than before the first restart.
+func (r *run) waitDrained(ctx context.Context) error {
+	limit := time.Now().Add(r.cfg.DrainLimit)
+	for {
+		living := r.watcher.Living()
+		if len(living) <= r.usual {
+			return nil
+		}
+		if time.Now().After(limit) {
+			// The newest are at the end, and a master, if there is one, at the beginning.
+			for _, id := range living[:len(living)-r.usual] {
+				r.report.Undrained = append(r.report.Undrained, id.PID)
+			}
+			r.note("%d old processes still ran %v after the last restart: what they lose when they end is not in this report",
+				len(living)-r.usual, r.cfg.DrainLimit)
+			return nil
+		}
+		if err := r.sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

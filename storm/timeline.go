@@ -1,0 +1,194 @@
+package storm
+
+import (
+	"sync"
+	"time"
+
+	"example.com/restart/storm/internal/proc"
+	"example.com/restart/storm/internal/tally"
+)
+
+const (
+	// step is one moment of the timeline.
+	step = 100 * time.Millisecond
+	// hurryStep is the pause between two looks at /proc while a restart is under way.
+	hurryStep = 10 * time.Millisecond
+	// mostMoments bounds the timeline: at twice as many, pairs of moments are merged.
+	mostMoments = 6000
+)
+
+// timeline observes the server and the books from the side, in a goroutine of its own.
+type timeline struct {
+	run  *run
+	done chan struct{}
+	wg   sync.WaitGroup
+	pace chan time.Duration
+
+	mu       sync.Mutex
+	moments  []Moment
+	seen     map[proc.ID]time.Time // when a process was first seen to hold the socket
+	answers  map[int]bool          // which processes have answered
+	restarts []pending
+	remarks  []string
+}
+
+// pending is a restart whose old process may still run.
+type pending struct {
+	RestartReport
+	old     proc.ID
+	trigger time.Time
+}
+
+func startTimeline(r *run) *timeline {
+	t := &timeline{
+		run: r, done: make(chan struct{}), pace: make(chan time.Duration, 1),
+		seen: map[proc.ID]time.Time{}, answers: map[int]bool{},
+	}
+	t.wg.Go(t.loop)
+	return t
+}
+
+func (t *timeline) loop() {
+	scan := time.NewTicker(step)
+	defer scan.Stop()
+	cut := time.NewTicker(step)
+	defer cut.Stop()
+	bucket := tally.NewBucket()
+	for {
+		select {
+		case <-t.done:
+			return
+		case d := <-t.pace:
+			scan.Reset(d)
+		case now := <-scan.C:
+			t.scan(now)
+		case <-cut.C:
+			m := t.observe(time.Now())
+			m.Lost = t.run.fleet.Cut(bucket) + t.run.probes.Cut(bucket)
+			m.Answered = bucket.TotalCount()
+			m.P50 = float64(bucket.ValueAtQuantile(50)) / 1000
+			m.P99 = float64(bucket.ValueAtQuantile(99)) / 1000
+			m.Max = float64(bucket.Max()) / 1000
+			bucket.Reset()
+			t.mu.Lock()
+			t.moments = append(t.moments, m)
+			if len(t.moments) >= 2*mostMoments {
+				t.moments = merge(t.moments)
+			}
+			t.mu.Unlock()
+		}
+	}
+}
+
+// merge halves a timeline that has become too long to keep or to draw.
+func merge(long []Moment) []Moment {
+	short := long[:0]
+	for i := 0; i+1 < len(long); i += 2 {
+		a, b := long[i], long[i+1]
+		b.At = a.At
+		b.Answered += a.Answered
+		b.Lost += a.Lost
+		b.P50, b.P99, b.Max = max(a.P50, b.P50), max(a.P99, b.P99), max(a.Max, b.Max)
+		short = append(short, b)
+	}
+	return short
+}
+
+func (t *timeline) observe(now time.Time) Moment {
+	r := t.run
+	m := Moment{At: r.since(now)}
+	_, m.Surviving = r.fleet.Connections()
+	id := r.watcher.Newest()
+	if st, err := proc.Stat(id.PID); err == nil && st.ID == id && !st.Zombie {
+		m.PID, m.RSS = id.PID, st.RSS
+		m.OpenFiles, _ = proc.OpenFiles(id.PID)
+	}
+	m.Processes = len(r.watcher.Living())
+	return m
+}
+
+func (t *timeline) scan(now time.Time) {
+	if t.run.process != nil {
+		t.run.process.Reap()
+	}
+	_, _ = t.run.watcher.Scan(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range t.run.watcher.Holders() {
+		if _, ok := t.seen[id]; !ok {
+			t.seen[id] = now
+		}
+	}
+	for i := range t.restarts {
+		p := &t.restarts[i]
+		if p.Gone == 0 && !p.old.Alive() {
+			p.Gone = milliseconds(now.Sub(p.trigger))
+		}
+	}
+}
+
+// hurry makes the looks at /proc more frequent, or less so again.
+func (t *timeline) hurry(yes bool) {
+	d := step
+	if yes {
+		d = hurryStep
+	}
+	select {
+	case t.pace <- d:
+	case <-t.done:
+	}
+}
+
+func (t *timeline) firstSeen(id proc.ID) (time.Time, bool) {
+	t.scan(time.Now())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.seen[id]
+	return at, ok
+}
+
+func (t *timeline) restarted(rep RestartReport, old proc.ID, trigger time.Time) {
+	t.mu.Lock()
+	t.restarts = append(t.restarts, pending{rep, old, trigger})
+	t.mu.Unlock()
+}
+
+func (t *timeline) sawAnswer(pid int) {
+	t.mu.Lock()
+	t.answers[pid] = true
+	t.mu.Unlock()
+}
+
+func (t *timeline) answered(pid int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answers[pid]
+}
+
+func (t *timeline) remark(s string) {
+	t.mu.Lock()
+	t.remarks = append(t.remarks, s)
+	t.mu.Unlock()
+}
+
+// counts returns the restarts done and those that failed.
+func (t *timeline) counts() (done, failed int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.restarts {
+		if p.Failed != "" {
+			failed++
+		} else {
+			done++
+		}
+	}
+	return done, failed
+}
+
+// lastScan notes the ends of old processes that the waiting for them has just seen.
+func (t *timeline) lastScan() { t.scan(time.Now()) }
+
+func (t *timeline) stop() {
+	close(t.done)
+	t.wg.Wait()
+}
