@@ -1,0 +1,32 @@
+# Every target works in a fresh clone. "make ci" is what CI runs.
+
+GO ?= go
+
+.PHONY: test race lint fmt cross fuzz ci tools
+
+test: ## all tests of all modules in go.work
+	$(GO) test work
+
+race: ## the same with the race detector, in random order
+	$(GO) test -race -shuffle=on work
+
+lint: tools ## formatting, vet, staticcheck
+	@test -z "$$(bin/gofumpt -l $$(git ls-files '*.go'))" || \
+		{ echo 'not formatted (make fmt):'; bin/gofumpt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet work
+	bin/staticcheck work
+
+fmt: tools ## format what git knows
+	bin/gofumpt -w $$(git ls-files '*.go')
+
+cross: ## what must build elsewhere
+	scripts/cross
+
+fuzz: ## each fuzz target for FUZZTIME
+	scripts/fuzz $(or $(FUZZTIME),60s)
+
+ci:
+	.ci/run
+
+tools: ## the pinned tools, into bin/
+	@$(GO) -C tools build -o ../bin/ tool
