@@ -13,28 +13,35 @@ type connSet struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	empty chan struct{} // not nil: somebody waits; closed when none is left
+
+	// sealed: nobody looks after connections any more, so none may come. They
+	// come after the listener has stopped, too: from the predecessor.
+	sealed bool
 }
 
 func newConnSet() *connSet { return &connSet{conns: make(map[net.Conn]struct{})} }
 
 // track wraps c so that the set knows when it is closed. The wrappers embed
 // the concrete types: io.Copy still finds ReadFrom and WriteTo, and with them
-// sendfile(2) and splice(2).
-func (s *connSet) track(c net.Conn) net.Conn {
+// sendfile(2) and splice(2). It reports false, and does nothing, when the set
+// is sealed.
+func (s *connSet) track(c net.Conn) (net.Conn, bool) {
+	var t net.Conn
 	switch c := c.(type) {
 	case *net.TCPConn:
-		t := &tcpConn{TCPConn: c, set: s}
-		s.add(t)
-		return t
+		t = &tcpConn{TCPConn: c, set: s}
 	case *net.UnixConn:
-		t := &unixConn{UnixConn: c, set: s}
-		s.add(t)
-		return t
+		t = &unixConn{UnixConn: c, set: s}
 	default:
-		t := &otherConn{Conn: c, set: s}
-		s.add(t)
-		return t
+		t = &otherConn{Conn: c, set: s}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed {
+		return nil, false
+	}
+	s.conns[t] = struct{}{}
+	return t, true
 }
 
 type tcpConn struct {
@@ -62,12 +69,6 @@ type otherConn struct {
 func (c *otherConn) NetConn() net.Conn { return c.Conn }
 func (c *otherConn) Close() error      { defer c.set.remove(c); return c.Conn.Close() }
 
-func (s *connSet) add(c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c] = struct{}{}
-}
-
 func (s *connSet) remove(c net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,17 +85,6 @@ func (s *connSet) len() int {
 	return len(s.conns)
 }
 
-// list returns the connections that are open now.
-func (s *connSet) list() []net.Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list := make([]net.Conn, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c)
-	}
-	return list
-}
-
 // whenEmpty returns a channel that is closed as soon as no connection is open.
 func (s *connSet) whenEmpty() <-chan struct{} {
 	s.mu.Lock()
@@ -108,6 +98,28 @@ func (s *connSet) whenEmpty() <-chan struct{} {
 		s.empty = make(chan struct{})
 	}
 	return s.empty
+}
+
+// seal refuses connections from now on, if none is open.
+func (s *connSet) seal() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) == 0 {
+		s.sealed = true
+	}
+	return len(s.conns) == 0
+}
+
+// shut refuses connections from now on and returns those that are open.
+func (s *connSet) shut() []net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed = true
+	list := make([]net.Conn, 0, len(s.conns))
+	for c := range s.conns {
+		list = append(list, c)
+	}
+	return list
 }
 
 // cutGrace is what peers get to close their side after a cut's FIN.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -31,19 +32,21 @@ const closeGrace = 2 * time.Second
 //  4. Close what is left when the time is up: the hammer.
 type drain struct {
 	sockets []*socket
-	left    func(*socket) bool // whether nobody else has the socket
-	ctx     context.Context    // carries the way to the successor
-	within  time.Duration      // negative: no bound
-	hammer  <-chan struct{}    // closed to end it by force
-	served  <-chan struct{}    // closed when every Serve has returned
+	left    func(*socket) bool      // whether nobody else has the socket
+	to      func(*socket) *Handover // the way to the successor, nil if there is none
+	within  time.Duration           // negative: no bound
+	hammer  <-chan struct{}         // closed to end it by force
+	served  <-chan struct{}         // closed when every Serve has returned
 	log     *slog.Logger
+
+	wasCut atomic.Int64 // connections closed by force
 }
 
 var errHammer = errors.New("restart: the drain's time is up")
 
 // run drains and returns every service's error.
 func (d *drain) run() error {
-	ctx, cancel := context.WithCancelCause(d.ctx)
+	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	if d.within >= 0 {
 		timer := time.AfterFunc(d.within, func() { cancel(errHammer) })
@@ -92,6 +95,10 @@ func (d *drain) shutdown(ctx context.Context) <-chan error {
 	var wg sync.WaitGroup
 	for _, s := range d.sockets {
 		wg.Go(func() {
+			ctx := ctx
+			if h := d.to(s); h != nil {
+				ctx = context.WithValue(ctx, handoverKey{}, h)
+			}
 			err := s.service().Shutdown(ctx)
 			if err != nil && !isClosing(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 				errs <- fmt.Errorf("restart: service %q: %w", s.name, err)
@@ -114,11 +121,21 @@ func (d *drain) waitForConns(ctx context.Context) {
 		if s.ln == nil {
 			continue
 		}
-		select {
-		case <-s.ln.conns.whenEmpty():
-		case <-ctx.Done():
-			return
+		for !s.ln.conns.seal() {
+			if !arrives(ctx, s.ln.conns.whenEmpty()) {
+				return
+			}
 		}
+	}
+}
+
+// arrives waits for done or the end of ctx, and reports whether it was done.
+func arrives(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -128,15 +145,13 @@ func (d *drain) cut() {
 	var conns []net.Conn
 	for _, s := range d.sockets {
 		if s.ln != nil {
-			conns = append(conns, s.ln.conns.list()...)
+			conns = append(conns, s.ln.conns.shut()...)
 		}
 	}
 	for _, c := range conns {
 		halfClose(c)
 	}
-	if len(conns) > 0 {
-		d.waitGone(cutGrace)
-	}
+	d.waitGone(cutGrace)
 	for _, s := range d.sockets {
 		if c, ok := s.service().(io.Closer); ok {
 			if err := c.Close(); err != nil && !isClosing(err) {
@@ -145,8 +160,9 @@ func (d *drain) cut() {
 		}
 	}
 	for _, c := range conns {
-		c.Close()
+		c.Close() // once more does no harm
 	}
+	d.wasCut.Store(int64(len(conns)))
 	d.log.Warn("restart: hammer: connections closed by force", "cut", len(conns))
 }
 
@@ -154,7 +170,11 @@ func (d *drain) cut() {
 func (d *drain) waitGone(within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	d.waitForConns(ctx)
+	for _, s := range d.sockets {
+		if s.ln != nil && !arrives(ctx, s.ln.conns.whenEmpty()) {
+			return
+		}
+	}
 }
 
 // collect waits for what the services still owe and puts their errors

@@ -81,7 +81,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		c, err := l.real.Accept()
 		if err == nil {
-			return l.conns.track(c), nil
+			if t, ok := l.conns.track(c); ok {
+				return t, nil
+			}
+			c.Close()
+			err = net.ErrClosed
 		}
 		if now, _ := l.current(); now != phase {
 			continue // woken up to look

@@ -38,6 +38,7 @@ type loop struct {
 	again      bool // a restart was asked for while another was under way
 
 	attempt   *attempt
+	draining  *drain
 	successor *successor
 	lastError error
 
@@ -178,6 +179,10 @@ func (l *loop) publish() {
 	s := &Status{State: l.state, Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError}
 	if l.successor != nil {
 		s.Successor = l.successor.pid
+		s.HandedOver, _, _ = l.successor.courier.counts()
+	}
+	if l.draining != nil {
+		s.Cut = int(l.draining.wasCut.Load())
 	}
 	l.r.status.Store(s)
 }

@@ -35,6 +35,7 @@ type Restarter struct {
 	hammer   chan struct{} // a token for each Hammer
 	over     chan struct{} // closed when Run has returned
 	status   atomic.Pointer[Status]
+	adopted  atomic.Int64 // connections taken from the predecessor
 }
 
 // New returns a Restarter. In a process that a restart has started it receives

@@ -180,18 +180,27 @@ func (l *loop) drain() {
 	l.to(StateDraining)
 	l.r.table.close()
 	go func() { l.services.Wait(); close(l.served) }()
-	d := &drain{
+	l.draining = &drain{
 		sockets: l.r.table.list(),
 		left: func(s *socket) bool {
 			return !held && (l.successor == nil || !slices.Contains(l.successor.claimed, s.name))
 		},
-		ctx:    context.Background(),
+		to:     l.wayTo,
 		within: l.r.options.HammerTime,
 		hammer: l.swung,
 		served: l.served,
 		log:    l.log,
 	}
-	l.goroutines.Go(func() { l.post(drained{d.run()}) })
+	l.goroutines.Go(func() { l.post(drained{l.draining.run()}) })
+}
+
+// wayTo returns the way to the service of s in the successor, nil if there is
+// none that wants connections.
+func (l *loop) wayTo(s *socket) *Handover {
+	if l.successor == nil || !slices.Contains(l.successor.adopts, s.name) {
+		return nil
+	}
+	return &Handover{name: s.name, courier: l.successor.courier}
 }
 
 // finish ends the life of this generation.
@@ -201,7 +210,20 @@ func (l *loop) finish(err error) {
 		l.clear()
 	}
 	l.to(StateStopped)
-	l.log.Info("restart: drained")
+	l.log.Info("restart: drained", l.counts()...)
+}
+
+// counts says what became of the connections.
+func (l *loop) counts() []any {
+	counts := []any{"cut", l.draining.wasCut.Load()}
+	if l.successor != nil {
+		moved, refused, why := l.successor.courier.counts()
+		counts = append(counts, "handed_over", moved, "refused", refused)
+		if why != "" {
+			counts = append(counts, "reason", why)
+		}
+	}
+	return counts
 }
 
 // clear removes what the last generation leaves in the file system.

@@ -16,6 +16,11 @@ type Status struct {
 	// Successor is the PID of the process that has replaced this one, else 0.
 	Successor int
 
+	// Adopted counts the connections that came from the predecessor, HandedOver
+	// those that went to the successor and Cut those closed by the hammer. The
+	// last two count up to the latest change of State.
+	Adopted, HandedOver, Cut int
+
 	// LastError is why the last restart failed; nil if it did not.
 	LastError error
 }
@@ -32,6 +37,7 @@ type ListenerStatus struct {
 // Status returns a snapshot. It does not wait for anything.
 func (r *Restarter) Status() Status {
 	s := *r.status.Load()
+	s.Adopted = int(r.adopted.Load())
 	for _, line := range r.living() {
 		s.Draining = append(s.Draining, line.pid)
 	}

@@ -43,6 +43,9 @@ type successor struct {
 	note    string   // what it wants quoted should it die
 	pid     int      // as it says itself
 	claimed []string // the sockets it took
+	adopts  []string // those whose services want live connections
+
+	courier *courier // from "serving" on
 }
 
 // raise starts a successor and leads it up to the point where it serves. An
@@ -91,7 +94,7 @@ func (s *successor) lead(ctx context.Context, o Options, sys system, b bequest, 
 	if err := s.await(wire.TypeReady, &ready); err != nil {
 		return err
 	}
-	s.pid, s.claimed = ready.PID, ready.Claimed
+	s.pid, s.claimed, s.adopts = ready.PID, ready.Claimed, ready.Adopts
 
 	s.phase = "commit"
 	if err := s.conn.Send(wire.TypeCommit, wire.Commit{}); err != nil {
@@ -122,7 +125,11 @@ func (s *successor) lead(ctx context.Context, o Options, sys system, b bequest, 
 		return err
 	}
 	s.proc.unfollow()
-	return s.conn.SetDeadline(time.Time{})
+	if err := s.conn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	s.courier = newCourier(s.conn)
+	return nil
 }
 
 // start starts the process with its end of a new channel.
@@ -297,7 +304,7 @@ func (s *successor) bury(err error) error {
 
 // leave lets go of a successor that serves.
 func (s *successor) leave() {
-	s.conn.Close()
+	s.courier.leave()
 	s.proc.release()
 }
 

@@ -28,6 +28,10 @@ func (l *loop) watchPredecessor() {
 				l.post(fromPredecessor{gone: true})
 				return
 			}
+			if f.Type == wire.TypeConns {
+				l.r.receiveConns(f, files)
+				continue
+			}
 			channel.CloseAll(files)
 			m := fromPredecessor{typ: f.Type}
 			switch f.Type {
@@ -58,7 +62,7 @@ func (l *loop) progress() {
 			return
 		}
 		l.stage = stageOffered
-		l.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: l.claimed()})
+		l.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: l.claimed(isSocket), Adopts: l.claimed(isAdopter)})
 	case stageAlone:
 		if l.r.pred != nil && l.r.table.unclaimed() > 0 && !l.settled {
 			return
@@ -81,14 +85,23 @@ func (l *loop) listeners() int {
 	return n
 }
 
-func (l *loop) claimed() []string {
+// claimed returns the predecessor's names of the inherited sockets that are
+// so.
+func (l *loop) claimed(so func(*socket) bool) []string {
 	names := []string{}
 	for _, s := range l.r.table.list() {
-		if s.inherited != "" {
+		if s.inherited != "" && so(s) {
 			names = append(names, s.inherited)
 		}
 	}
 	return names
+}
+
+func isSocket(*socket) bool { return true }
+
+func isAdopter(s *socket) bool {
+	_, ok := s.service().(Adopter)
+	return ok
 }
 
 // heard does what the predecessor says.

@@ -138,7 +138,9 @@ func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
 }
 
 // Recv reads the next frame of a known type and its descriptors, which the
-// caller owns and which are close-on-exec. The frame is valid until the next
+// caller owns and which are close-on-exec. They may be fewer than were sent:
+// those for which this process has no free number are closed by the kernel, the
+// last ones first. The frame is valid until the next
 // call. io.EOF means that no process has the other end any more.
 func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
 	for {
@@ -147,8 +149,8 @@ func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
 			return wire.Frame{}, nil, err
 		}
 		files, err := parseRights(c.oob[:oobn])
-		if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
-			err = fmt.Errorf("frame cut off by the kernel (flags %#x; too many open files?)", flags)
+		if err == nil && flags&unix.MSG_TRUNC != 0 {
+			err = errors.New("frame cut off by the kernel")
 		}
 		var f wire.Frame
 		if err == nil {

@@ -20,7 +20,7 @@ var every = map[Type]any{
 	TypeState:     &State{Name: "web", Data: []byte{0, 255}, Last: true},
 	TypeStart:     &Start{},
 	TypeNote:      &Note{Text: "words"},
-	TypeReady:     &Ready{PID: 8, Claimed: []string{"web"}},
+	TypeReady:     &Ready{PID: 8, Claimed: []string{"web"}, Adopts: []string{"web"}},
 	TypeCommit:    &Commit{},
 	TypeCommitted: &Committed{},
 	TypeGo:        &Go{Again: true},

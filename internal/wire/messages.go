@@ -82,6 +82,7 @@ type Note struct {
 type Ready struct {
 	PID     int      `json:"pid"`
 	Claimed []string `json:"claimed"`
+	Adopts  []string `json:"adopts,omitempty"` // of those, the ones whose service is an Adopter
 }
 
 func (m *Ready) check() error {

@@ -1,0 +1,99 @@
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/wire"
+)
+
+// receiveConns takes the connections that came with f and answers. It takes
+// the files.
+func (r *Restarter) receiveConns(f wire.Frame, files []*os.File) {
+	var m wire.Conns
+	if err := f.Decode(&m); err != nil {
+		channel.CloseAll(files)
+		r.log.Error("restart: connections from the predecessor", "error", err)
+		return
+	}
+	answer := r.adopt(m, files)
+	if len(answer.Refused) > 0 {
+		r.log.Warn("restart: connections not adopted; the predecessor keeps them", "refused", len(answer.Refused), "reason", answer.Reason)
+	}
+	if err := r.pred.conn.Send(wire.TypeAdopted, answer); err != nil {
+		r.log.Debug("restart: telling the predecessor", "message", "adopted", "error", err)
+	}
+}
+
+// adopt gives connections that the predecessor handed over to their services,
+// and answers. It takes the files.
+func (r *Restarter) adopt(m wire.Conns, files []*os.File) wire.Adopted {
+	answer := wire.Adopted{Batch: m.Batch}
+	refuse := func(i int, err error) {
+		if len(answer.Refused) == 0 {
+			answer.Reason = clip(err.Error())
+		}
+		answer.Refused = append(answer.Refused, i)
+	}
+	for i, desc := range m.Conns {
+		if i >= len(files) {
+			// The kernel closes those for which it finds no free number.
+			refuse(i, errors.New("too many open files"))
+			continue
+		}
+		if err := r.adoptOne(desc, files[i]); err != nil {
+			refuse(i, err)
+		}
+	}
+	for _, f := range files[min(len(m.Conns), len(files)):] {
+		f.Close()
+	}
+	r.adopted.Add(int64(len(m.Conns) - len(answer.Refused)))
+	return answer
+}
+
+func (r *Restarter) adoptOne(desc wire.Conn, f *os.File) error {
+	s := r.table.heir(desc.Name)
+	if s == nil {
+		f.Close()
+		return fmt.Errorf("no listener %q here", desc.Name)
+	}
+	a, ok := s.service().(Adopter)
+	if !ok || s.ln == nil {
+		f.Close()
+		return fmt.Errorf("the service of %q adopts nothing", s.name)
+	}
+	c, err := fdutil.StreamConn(f)
+	if err != nil {
+		return err
+	}
+	tracked, ok := s.ln.conns.track(c)
+	if !ok {
+		c.Close()
+		return errSealed
+	}
+	if err := a.Adopt(tracked, desc.State); err != nil {
+		tracked.Close() // our copy only: the predecessor keeps its own
+		return err
+	}
+	return nil
+}
+
+// heir returns the socket that the predecessor called name, nil if there is
+// none.
+func (t *table) heir(name string) *socket {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sockets {
+		if s.inherited == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// errSealed says that a drain has ended.
+var errSealed = errors.New("this process is about to end")
