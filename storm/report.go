@@ -12,6 +12,8 @@ type Report struct {
 	Server  string    `json:"server"`
 	Began   time.Time `json:"began"`
 	Seconds float64   `json:"seconds"`
+	// LoadSeconds is when the load was stopped; what was in flight then was waited for.
+	LoadSeconds float64 `json:"load_seconds"`
 
 	Requests int64 `json:"requests"`
 	Lost     int64 `json:"lost"` // every request that is not Answered

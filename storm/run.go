@@ -163,6 +163,7 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 		err = r.restarts(ctx)
 	}
 	r.timeline.lastScan()
+	r.report.LoadSeconds = r.since(time.Now())
 	r.fleet.Stop()
 	r.timeline.stop()
 	r.finish()

@@ -180,7 +180,10 @@ func (r *Report) restartLines() string {
 			rows = append(rows, []string{l.name, ms(quantile(l.values, 0.5)), ms(quantile(l.values, 1))})
 		}
 	}
-	s := formatTable(rows)
+	s := ""
+	if len(rows) > 1 {
+		s = formatTable(rows)
+	}
 	if alive > 0 && len(r.Restarts) > 0 {
 		s += fmt.Sprintf("%d processes did not end\n", alive)
 	}

@@ -58,22 +58,21 @@ type maker struct {
 	name  string
 	count func(Sizes) int
 	probe func(context.Context, *env) error
-	keeps int // how many of count are kept connections: all (1) or none (0)
-	run   func(*env, *Class, int)
+	run   func(*env, *Class, int) // one client; nil for the class that keeps no connections
 }
 
 func makers() []maker {
 	return []maker{
-		{"busy", func(s Sizes) int { return s.Busy }, probeRoot, 1, runBusy},
-		{"think", func(s Sizes) int { return s.Think }, probeEcho, 1, runThink},
-		{"idle", func(s Sizes) int { return s.Idle }, probeRoot, 1, runIdle},
-		{"fresh", func(s Sizes) int { return s.Fresh }, probeRoot, 0, nil},
-		{"slow", func(s Sizes) int { return s.Slow }, probeSlow, 1, runSlow},
-		{"download", func(s Sizes) int { return s.Download }, probeDownload, 1, runDownload},
-		{"pipeline", func(s Sizes) int { return s.Pipeline }, probeRoot, 1, runPipeline},
-		{"tls", func(s Sizes) int { return s.TLS }, probeTLS, 1, runTLS},
-		{"h2", func(s Sizes) int { return s.HTTP2 }, probeHTTP2, 1, runHTTP2},
-		{"ws", func(s Sizes) int { return s.WS }, probeWS, 1, runWS},
+		{"busy", func(s Sizes) int { return s.Busy }, probeRoot, runBusy},
+		{"think", func(s Sizes) int { return s.Think }, probeEcho, runThink},
+		{"idle", func(s Sizes) int { return s.Idle }, probeRoot, runIdle},
+		{"fresh", func(s Sizes) int { return s.Fresh }, probeRoot, nil},
+		{"slow", func(s Sizes) int { return s.Slow }, probeSlow, runSlow},
+		{"download", func(s Sizes) int { return s.Download }, probeDownload, runDownload},
+		{"pipeline", func(s Sizes) int { return s.Pipeline }, probeRoot, runPipeline},
+		{"tls", func(s Sizes) int { return s.TLS }, probeTLS, runTLS},
+		{"h2", func(s Sizes) int { return s.HTTP2 }, probeHTTP2, runHTTP2},
+		{"ws", func(s Sizes) int { return s.WS }, probeWS, runWS},
 	}
 }
 
@@ -84,6 +83,8 @@ func Start(ctx context.Context, t Target, sizes Sizes, phase *tally.Phase) *Flee
 	f := &Fleet{stop: cancel, env: &env{
 		plain: t.Plain, tls: t.TLS, timeout: t.Timeout, sizes: sizes, phase: phase, stop: stop,
 	}}
+	// Ask for everything before anything runs: an answer that is late because of the load is no missing endpoint.
+	var begin []func()
 	for _, m := range makers() {
 		n := m.count(sizes)
 		if n == 0 {
@@ -95,15 +96,19 @@ func Start(ctx context.Context, t Target, sizes Sizes, phase *tally.Phase) *Flee
 			c.Skipped = err.Error()
 			continue
 		}
-		if m.keeps == 0 {
-			f.wg.Go(func() { runFresh(f.env, c) })
+		if m.run == nil {
+			begin = append(begin, func() { runFresh(f.env, c) })
 			continue
 		}
 		c.Opened = n
+		c.lives = make([]*lifeline, n)
 		for i := range n {
-			c.lives = append(c.lives, &lifeline{})
-			f.wg.Go(func() { m.run(f.env, c, i) })
+			c.lives[i] = &lifeline{}
+			begin = append(begin, func() { m.run(f.env, c, i) })
 		}
+	}
+	for _, run := range begin {
+		f.wg.Go(run)
 	}
 	return f
 }

@@ -92,7 +92,7 @@ func probeHTTP2(_ context.Context, e *env) error {
 		return errNoTLS
 	}
 	h := newH2(&client{env: &env{timeout: probeTimeout}, addr: e.tls})
-	defer h.transport.CloseIdleConnections()
+	defer h.close()
 	if _, err := h.roundTrip([]byte("probe")); err != nil {
 		return fmt.Errorf("POST /echo over HTTP/2: %w", err)
 	}
