@@ -89,6 +89,9 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 // RemoteAddr returns the server's end.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
+// SetBuffer changes the size of the buffer that is read into; before the first response only.
+func (c *Conn) SetBuffer(size int) { c.buf = make([]byte, size) }
+
 // Close closes the connection.
 func (c *Conn) Close() error { return c.nc.Close() }
 

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"example.com/restart/storm/internal/rawhttp"
+)
+
+const limit = 30 * time.Second
+
+// together runs one on each connection until the time is up, and adds up what they did.
+func together(cfg Config, one func(deadline time.Time) (float64, error)) (float64, error) {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		units float64
+		first error
+	)
+	deadline := time.Now().Add(cfg.Time)
+	for range cfg.Connections {
+		wg.Go(func() {
+			n, err := one(deadline)
+			mu.Lock()
+			defer mu.Unlock()
+			units += n
+			if first == nil {
+				first = err
+			}
+		})
+	}
+	wg.Wait()
+	return units, first
+}
+
+func get(addr, path, more string) []byte {
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, addr, more)
+}
+
+func keepAlive(ctx context.Context, c *contestant, cfg Config) (float64, error) {
+	req := get(c.addr, "/", "")
+	return together(cfg, func(deadline time.Time) (n float64, err error) {
+		conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
+		if err != nil {
+			return 0, err
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(deadline.Add(limit))
+		for time.Now().Before(deadline) {
+			if err := exchange(conn, req); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	})
+}
+
+// onePerRequest lets the server close: the client would run out of ports in TIME_WAIT.
+func onePerRequest(ctx context.Context, c *contestant, cfg Config) (float64, error) {
+	req := get(c.addr, "/", "Connection: close\r\n")
+	return together(cfg, func(deadline time.Time) (n float64, err error) {
+		for time.Now().Before(deadline) {
+			conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
+			if err != nil {
+				return n, err
+			}
+			_ = conn.SetDeadline(time.Now().Add(limit))
+			err = exchange(conn, req)
+			if err == nil {
+				awaitEnd(conn)
+			}
+			_ = conn.Close()
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	})
+}
+
+// awaitEnd reads the server's FIN.
+func awaitEnd(conn *rawhttp.Conn) {
+	// A response after the last one is an error in any case.
+	_, _ = conn.ReadResponse(nil)
+}
+
+func exchange(conn *rawhttp.Conn, req []byte) error {
+	if err := conn.Write(req); err != nil {
+		return err
+	}
+	resp, err := conn.ReadResponse(nil)
+	if err == nil && resp.Status != 200 {
+		err = fmt.Errorf("status %d", resp.Status)
+	}
+	return err
+}
+
+const mebibyte = 1 << 20
+
+// download returns MiB.
+func download(ctx context.Context, c *contestant, cfg Config) (float64, error) {
+	conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	conn.SetBuffer(mebibyte)
+	_ = conn.SetDeadline(time.Now().Add(2 * limit))
+	var n int64
+	if err := conn.Write(get(c.addr, fmt.Sprintf("/download?n=%d", cfg.DownloadSize), "")); err != nil {
+		return 0, err
+	}
+	resp, err := conn.ReadResponse(func(b []byte) error { n += int64(len(b)); return nil })
+	if err == nil && (resp.Status != 200 || n != cfg.DownloadSize) {
+		err = fmt.Errorf("status %d and %d bytes instead of %d", resp.Status, n, cfg.DownloadSize)
+	}
+	return float64(n) / mebibyte, err
+}

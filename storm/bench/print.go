@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteTable writes the report for a person.
+func (rep *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "A: %s\nB: %s\n", rep.A, rep.B)
+	if rep.ServerCPUs != nil {
+		fmt.Fprintf(&b, "servers on CPU %v, client on CPU %v\n", rep.ServerCPUs, rep.ClientCPUs)
+	} else {
+		b.WriteString("not pinned: there is only one CPU\n")
+	}
+	const layout = "%-44s %12s %12s   %-22s %s\n"
+	fmt.Fprintf(&b, "\n"+layout, "median of the turns", "A", "B", "A to B (spread)", "B to B, the noise (spread)")
+	for _, r := range rep.Rows {
+		fmt.Fprintf(&b, layout, r.Name+", "+r.Unit, number(median(r.A)), number(median(r.B)), r.Ratio, r.Noise)
+	}
+	rep.writeCalls(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func number(v float64) string {
+	if v < 100 {
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+func (r Ratio) String() string { return fmt.Sprintf("%.3f (%.3f–%.3f)", r.Median, r.Low, r.High) }
+
+func (rep *Report) writeCalls(b *strings.Builder) {
+	switch {
+	case rep.DownloadSize == 0:
+		return
+	case rep.NoCalls != "":
+		fmt.Fprintf(b, "\nsystem calls not counted: %s\n", rep.NoCalls)
+		return
+	}
+	fmt.Fprintf(b, "\nsystem calls of the server for a download of %d MiB\n", rep.DownloadSize>>20)
+	for _, name := range []string{"sendfile", "splice", "write", "read", "epoll_pwait"} {
+		fmt.Fprintf(b, "  %-12s A %6d   B %6d\n", name, rep.CallsA[name], rep.CallsB[name])
+	}
+}
