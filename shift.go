@@ -102,6 +102,7 @@ func (l *loop) attempted(s *successor, err error) {
 		l.log.Info("restart: replaced, draining", "successor", s.pid)
 		l.drain()
 	}
+	l.publish() // who is told may look at Status
 	a.reply(err)
 	if a.stop != "" {
 		l.stop(a.stop)
@@ -215,7 +216,11 @@ func (l *loop) finish(err error) {
 
 // counts says what became of the connections.
 func (l *loop) counts() []any {
-	counts := []any{"cut", l.draining.wasCut.Load()}
+	announced := 0
+	for _, s := range l.r.table.list() {
+		announced += s.announced()
+	}
+	counts := []any{"announced", announced, "cut", l.draining.wasCut.Load()}
 	if l.successor != nil {
 		moved, refused, why := l.successor.courier.counts()
 		counts = append(counts, "handed_over", moved, "refused", refused)

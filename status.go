@@ -18,8 +18,9 @@ type Status struct {
 
 	// Adopted counts the connections that came from the predecessor, HandedOver
 	// those that went to the successor and Cut those closed by the hammer. The
-	// last two count up to the latest change of State.
-	Adopted, HandedOver, Cut int
+	// last two count up to the latest change of State. Announced counts those
+	// that could not move and were told to close, as far as services count them.
+	Adopted, HandedOver, Announced, Cut int
 
 	// LastError is why the last restart failed; nil if it did not.
 	LastError error
@@ -49,9 +50,18 @@ func (r *Restarter) Status() Status {
 		if sock.ln != nil {
 			ls.Connections = sock.ln.conns.len()
 		}
+		s.Announced += sock.announced()
 		s.Listeners = append(s.Listeners, ls)
 	}
 	return s
+}
+
+// announced asks the service how many connections it has told to close.
+func (s *socket) announced() int {
+	if a, ok := s.service().(interface{ Announced() int }); ok {
+		return a.Announced()
+	}
+	return 0
 }
 
 // living returns the lifelines of the earlier generations that still drain.

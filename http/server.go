@@ -2,17 +2,38 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"example.com/restart"
+)
+
+// DefaultLinger is what zero means in Server.Linger when a successor serves,
+// stopLinger when nobody does any more.
+const (
+	DefaultLinger = 5 * time.Second
+	stopLinger    = time.Second
 )
 
 // A Server is an [http.Server] that can be restarted. All fields of that may be
 // set as usual, before it is started. It is a [restart.Service], for programs
 // that have a Restarter of their own; others call ListenAndServe.
+//
+// When the process is replaced, connections of HTTP/1 without TLS move to the
+// successor, still open, as soon as they wait for a request; their clients
+// notice nothing. Connections with TLS or HTTP/2 cannot move. They are told to
+// close, by "Connection: close" or GOAWAY, and stay open for Linger, so that a
+// request that is on its way is answered. Hijacked connections are the
+// handler's: it learns of the drain by [Draining], and Run waits for them until
+// the hammer.
+//
+// Starting a Server sets Handler, ConnState, ConnContext of the http.Server to
+// functions that call what was there. Its own Shutdown and Close must be left
+// to the Restarter.
 type Server struct {
 	*http.Server
 
@@ -25,21 +46,43 @@ type Server struct {
 	// bound to, just before it starts to serve.
 	BeforeBegin func(address string)
 
+	// Linger is how long a connection that cannot move stays open in a drain
+	// while it waits for a request. It is then closed, which loses a request
+	// that is on its way at that very moment. Zero means DefaultLinger, and one
+	// second when the process stops for good; negative means not at all.
+	Linger time.Duration
+
 	certFile, keyFile string
 	tls               bool
 	started           atomic.Bool
+
+	core *core
 }
 
 // NewServer returns a Server for the TCP address addr, ":http" if empty, with
 // the package's default time-outs.
 func NewServer(addr string, handler http.Handler) *Server {
-	return &Server{Server: &http.Server{
+	return Wrap(&http.Server{
 		Addr:           addr,
 		Handler:        handler,
 		ReadTimeout:    DefaultReadTimeout,
 		WriteTimeout:   DefaultWriteTimeout,
 		MaxHeaderBytes: DefaultMaxHeaderBytes,
-	}}
+	})
+}
+
+// Wrap returns a Server around s, which must not be started otherwise. Add the
+// result to a Restarter instead of s itself: a bare http.Server is a
+// [restart.Service] too, but all that its Shutdown can do is to close idle
+// connections at once, and the requests on their way to them are lost.
+func Wrap(s *http.Server) *Server { return &Server{Server: s, core: newCore()} }
+
+// TLS makes Serve speak TLS with the certificate and key in the files, which
+// each generation reads anew, or with those in TLSConfig if the names are
+// empty. It returns s. ListenAndServeTLS implies it.
+func (s *Server) TLS(certFile, keyFile string) *Server {
+	s.tls, s.certFile, s.keyFile = true, certFile, keyFile
+	return s
 }
 
 // Before adds a hook to the default Restarter, see [restart.Restarter.Before].
@@ -69,8 +112,7 @@ func (s *Server) ListenAndServe() error { return s.listenAndServe(":http") }
 // ListenAndServeTLS is like ListenAndServe, with TLS. The files may be empty
 // if TLSConfig has certificates.
 func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
-	s.tls, s.certFile, s.keyFile = true, certFile, keyFile
-	return s.listenAndServe(":https")
+	return s.TLS(certFile, keyFile).listenAndServe(":https")
 }
 
 func (s *Server) listenAndServe(defaultAddr string) error {
@@ -99,13 +141,44 @@ func (s *Server) listenAndServe(defaultAddr string) error {
 	return shared.wait()
 }
 
+// errUnmade says that a Server was not made properly.
+var errUnmade = errors.New("restart/http: a Server is made by NewServer or Wrap")
+
+// Announced returns how many connections were told to close because they could
+// not move. [restart.Restarter.Status] adds it up.
+func (s *Server) Announced() int {
+	if s.core == nil {
+		return 0
+	}
+	return int(s.core.announced.Load())
+}
+
 // Serve implements [restart.Service].
 func (s *Server) Serve(l net.Listener) error {
-	if s.tls {
-		return s.Server.ServeTLS(l, s.certFile, s.keyFile)
+	if s.core == nil {
+		return errUnmade
 	}
-	return s.Server.Serve(l)
+	s.core.prepare(s, l)
+	defer close(s.core.served)
+	if s.tls {
+		return s.Server.ServeTLS(s.core.listener, s.certFile, s.keyFile)
+	}
+	return s.Server.Serve(s.core.listener)
 }
 
 // Shutdown implements [restart.Service].
-func (s *Server) Shutdown(ctx context.Context) error { return s.Server.Shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	if s.core == nil {
+		return errUnmade
+	}
+	return s.core.shutdown(ctx, s)
+}
+
+// Adopt implements [restart.Adopter]: it takes a connection that the server of
+// the same name in the predecessor has handed over.
+func (s *Server) Adopt(c net.Conn, _ []byte) error {
+	if s.core == nil {
+		return errUnmade
+	}
+	return s.core.adopt(c)
+}

@@ -1,0 +1,342 @@
+package http
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A conn is a connection between the listener and net/http. It knows whether
+// net/http waits for a request, and during a drain it ends that wait: by
+// moving the connection to the successor where that is possible, after Linger
+// where it is not.
+//
+// How the move works without a fork of net/http: a read deadline in the past
+// makes net/http's blocked read fail with nothing read. It then gives the
+// connection up without a word to the client and calls Close, and Close sends
+// the socket to the successor instead. That this is so is not promised by
+// net/http: selfcheck.go tries it out before it is relied upon.
+type conn struct {
+	net.Conn
+	owner owner
+
+	mu    sync.Mutex
+	wait  wait
+	drain mode
+
+	// wanted is the read deadline that net/http last asked for. Another one may
+	// be in force while the connection waits.
+	wanted time.Time
+
+	// An adopted connection has waited before: until its first byte it is idle,
+	// whatever net/http thinks, and only then does the time for reading a
+	// request begin. So net/http's deadlines for it are late by the wait.
+	adopted bool
+	since   time.Time // when it was adopted
+	late    time.Duration
+
+	// full is the size of net/http's empty read buffer, the length of the
+	// slice in the connection's first read. A shorter one means that bytes of
+	// a next request have been taken out of the socket already.
+	full    int
+	preface int  // bytes of HTTP/2's preface seen so far, -1: it is something else
+	clean   bool // nothing was read since net/http began to wait
+	moving  bool // the read has been ended so that Close can move the connection
+	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
+
+	draining chan struct{} // closed to tell handlers; nil until one asks
+	told     bool
+
+	announced bool // a response has said that the connection closes
+}
+
+// An owner is what a connection needs to know of its server.
+type owner interface {
+	move(net.Conn) bool        // to the successor; false: it stays the caller's
+	remove(*conn)              // it is closed or has moved
+	lingerTime() time.Duration // see Server.Linger
+	idleDeadline() time.Time   // for a connection that waits from now on
+}
+
+// newConn wraps c, which has just been accepted, or adopted.
+func newConn(c net.Conn, o owner, stays, adopted bool) *conn {
+	w := &conn{Conn: c, owner: o, stays: stays, adopted: adopted, clean: true}
+	if adopted {
+		w.since = time.Now()
+	}
+	return w
+}
+
+// A wait says whether net/http waits for a request.
+type wait int
+
+const (
+	waitFirst wait = iota // for the first one
+	waitNext              // for another one
+	waitNone              // a request is being read or answered
+	waitOver              // hijacked, HTTP/2 or closed: not ours any more
+)
+
+// A mode says what a drain does with a connection that waits.
+type mode int
+
+const (
+	modeServe  mode = iota // nothing: no drain
+	modeMove               // move it to the successor at once
+	modeLinger             // close it when nothing comes for Server.Linger
+)
+
+// http2Preface begins every unencrypted HTTP/2 connection (RFC 9113, 3.4). No
+// other request has a method PRI.
+const http2Preface = "PRI "
+
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if c.note(p, n, err) {
+			return n, err
+		}
+	}
+}
+
+// note takes note of what a read brought. It reports false if the read is to
+// be tried again: it was ended for a move that cannot be.
+func (c *conn) note(p []byte, n int, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.full == 0 {
+		c.full = len(p)
+	}
+	if n > 0 {
+		c.arrived(p[:n])
+		return true
+	}
+	if c.drain != modeMove || !c.waiting() || !c.clean || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	if len(p) == c.full {
+		c.moving = true
+		return true
+	}
+	// The beginning of a request is in net/http's buffer. It is answered here.
+	c.clean = false
+	c.Conn.SetReadDeadline(c.wanted)
+	return false
+}
+
+// arrived takes note of bytes: what was a wait is now a request.
+func (c *conn) arrived(b []byte) {
+	c.clean = false
+	if c.wait == waitFirst && c.preface >= 0 {
+		for _, x := range b {
+			if x != http2Preface[c.preface] {
+				c.preface = -1
+				break
+			}
+			if c.preface++; c.preface == len(http2Preface) {
+				c.stays = true
+				if c.drain == modeMove {
+					c.drain = modeLinger
+				}
+				break
+			}
+		}
+	}
+	if !c.waiting() {
+		return
+	}
+	if c.adopted {
+		c.adopted = false
+		c.late = time.Since(c.since)
+		c.wanted = shift(c.wanted, c.late)
+		c.Conn.SetReadDeadline(c.deadline())
+	} else if c.drain != modeServe {
+		c.Conn.SetReadDeadline(c.deadline())
+	}
+}
+
+func (c *conn) waiting() bool { return c.wait == waitFirst || c.wait == waitNext }
+
+// SetReadDeadline is called by net/http before each wait and each request.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wait == waitFirst {
+		t = shift(t, c.late)
+	}
+	c.wanted = t
+	return c.Conn.SetReadDeadline(c.deadline())
+}
+
+// SetDeadline covers reading too.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// deadline is the read deadline that should be in force.
+func (c *conn) deadline() time.Time {
+	if !c.waiting() {
+		return c.wanted
+	}
+	switch {
+	case c.drain == modeMove && c.clean:
+		return time.Unix(1, 0)
+	case c.drain == modeLinger:
+		return c.lingerEnd()
+	case c.adopted:
+		return c.owner.idleDeadline()
+	}
+	return c.wanted
+}
+
+// lingerEnd is when a wait ends in modeLinger, unless net/http wants it to end
+// sooner.
+func (c *conn) lingerEnd() time.Time {
+	end := time.Now().Add(c.owner.lingerTime())
+	if !c.wanted.IsZero() && c.wanted.Before(end) {
+		return c.wanted
+	}
+	return end
+}
+
+// state follows net/http's states.
+func (c *conn) state(to wait) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wait == waitOver {
+		return
+	}
+	if c.drain == modeServe { // the usual case, cheap
+		c.wait = to
+		c.clean = to == waitNext
+		return
+	}
+	from := c.wait
+	c.wait = to
+	switch {
+	case to == waitNext:
+		// net/http sets the deadline of the wait after this.
+		c.clean = true
+	case from != waitNone && c.drain != modeServe:
+		c.Conn.SetReadDeadline(c.wanted)
+	}
+}
+
+// begin starts the drain of this connection.
+func (c *conn) begin(m mode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stays {
+		m = modeLinger
+	}
+	c.drain = m
+	if c.waiting() && (m == modeLinger || c.clean) {
+		c.Conn.SetReadDeadline(c.deadline())
+	}
+	c.tellHandlers()
+}
+
+// speaksHTTP2 reports whether the connection, as net/http knows it, does.
+func (c *conn) speaksHTTP2(nc net.Conn) bool {
+	c.mu.Lock()
+	first, preface := c.wait == waitFirst, c.preface == len(http2Preface)
+	c.mu.Unlock()
+	if !first || preface {
+		return first // it shows before the first request or never
+	}
+	t, ok := nc.(*tls.Conn)
+	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// announce reports whether a response must say that the connection closes
+// after it, and whether that is the connection's first such response.
+func (c *conn) announce() (now, first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drain != modeLinger {
+		return false, false
+	}
+	first = !c.announced
+	c.announced = true
+	return true, first
+}
+
+// Close is where a connection moves.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	moving := c.moving && c.wait != waitOver
+	c.moving = false
+	c.wait = waitOver
+	c.mu.Unlock()
+	defer c.owner.remove(c)
+	if moving && c.owner.move(c.Conn) {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// drainSignal returns the channel that tells handlers of a drain.
+func (c *conn) drainSignal() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining == nil {
+		c.draining = make(chan struct{})
+		c.told = false
+		if c.drain != modeServe {
+			c.tellHandlers()
+		}
+	}
+	return c.draining
+}
+
+// tellHandlers closes the signal at some moment within the linger time: if all
+// clients came back at once, they would all come to the successor.
+func (c *conn) tellHandlers() {
+	if c.draining == nil || c.told {
+		return
+	}
+	c.told = true
+	ch := c.draining
+	time.AfterFunc(rand.N(c.owner.lingerTime()+1), func() { close(ch) })
+}
+
+// What net/http, handlers and io.Copy look for in a connection.
+
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := c.Conn.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r) // sendfile(2)
+	}
+	return io.Copy(onlyWriter{c.Conn}, r)
+}
+
+type onlyWriter struct{ io.Writer }
+
+func (c *conn) CloseWrite() error {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// shift moves a deadline; none stays none.
+func shift(t time.Time, by time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(by)
+}

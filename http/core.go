@@ -1,0 +1,254 @@
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/restart"
+)
+
+// A core is what a Server has besides net/http's: the connections, and what
+// becomes of them in a drain.
+type core struct {
+	fleet  *fleet
+	server *Server
+	ready  chan struct{} // closed when prepare is done
+	served chan struct{} // closed when the real listener's Serve has returned
+
+	listener *listener
+	adopted  *feed
+	feeding  sync.WaitGroup
+
+	handover atomic.Pointer[restart.Handover]
+	linger   atomic.Int64 // a time.Duration, from the beginning of the drain on
+
+	announced atomic.Int64 // connections told to close
+}
+
+func newCore() *core {
+	return &core{fleet: newFleet(), ready: make(chan struct{}), served: make(chan struct{})}
+}
+
+// prepare puts the core between l and net/http.
+func (k *core) prepare(s *Server, l net.Listener) {
+	k.server = s
+	k.listener = &listener{Listener: l, core: k}
+	k.hook(s.Server)
+	k.adopted = newFeed(l.Addr())
+	if !s.tls {
+		// net/http serves several listeners side by side. This one ends with
+		// the server.
+		k.feeding.Go(func() { s.Server.Serve(k.adopted) })
+	}
+	close(k.ready)
+}
+
+// A listener wraps what it accepts.
+type listener struct {
+	net.Listener
+	core *core
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w := newConn(c, l.core, l.core.server.tls, false)
+	l.core.fleet.add(w)
+	return w, nil
+}
+
+type connKey struct{}
+
+// hook makes net/http tell the core what happens.
+func (k *core) hook(s *http.Server) {
+	handler, connState, connContext := s.Handler, s.ConnState, s.ConnContext
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+			if now, first := c.announce(); now {
+				w.Header().Set("Connection", "close") // GOAWAY in HTTP/2
+				if first {
+					k.announced.Add(1)
+				}
+			}
+		}
+		if handler == nil {
+			http.DefaultServeMux.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+	s.ConnState = func(nc net.Conn, state http.ConnState) {
+		if c := unwrap(nc); c != nil {
+			k.stateChanged(c, nc, state)
+		}
+		if connState != nil {
+			connState(nc, state)
+		}
+	}
+	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if c := unwrap(nc); c != nil {
+			ctx = context.WithValue(ctx, connKey{}, c)
+		}
+		if connContext != nil {
+			ctx = connContext(ctx, nc)
+		}
+		return ctx
+	}
+}
+
+// unwrap finds our connection below TLS.
+func unwrap(nc net.Conn) *conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}
+
+func (k *core) stateChanged(c *conn, nc net.Conn, state http.ConnState) {
+	to := waitOf(state)
+	switch {
+	case state == http.StateNew:
+		return
+	case state == http.StateHijacked:
+		k.fleet.leave(c, k.fleet.hijacked)
+	case to != waitOver && c.speaksHTTP2(nc):
+		k.fleet.leave(c, k.fleet.http2)
+		to = waitOver
+	}
+	c.state(to)
+}
+
+// waitOf translates net/http's states.
+func waitOf(s http.ConnState) wait {
+	switch s {
+	case http.StateNew:
+		return waitFirst
+	case http.StateActive:
+		return waitNone
+	case http.StateIdle:
+		return waitNext
+	case http.StateHijacked, http.StateClosed:
+	}
+	return waitOver
+}
+
+// adopt takes a connection of the predecessor's.
+func (k *core) adopt(c net.Conn) error {
+	select {
+	case <-k.ready:
+	default:
+		return errors.New("restart/http: the server does not serve yet")
+	}
+	if k.server.tls {
+		return errors.New("restart/http: the server speaks TLS, the connection does not")
+	}
+	return k.join(c, true)
+}
+
+// join gives c to net/http as if it had just been accepted.
+func (k *core) join(c net.Conn, adopted bool) error {
+	w := newConn(c, k, false, adopted)
+	k.fleet.add(w)
+	if !k.adopted.feed(w) {
+		k.fleet.remove(w)
+		return http.ErrServerClosed
+	}
+	return nil
+}
+
+// shutdown ends the server so that no request is lost. http.Server.Shutdown
+// comes last, when no connection is left: it closes idle connections without a
+// word and drops requests that have been read already.
+func (k *core) shutdown(ctx context.Context, s *Server) error {
+	select {
+	case <-k.ready:
+	default:
+		return s.Server.Shutdown(ctx) // never served
+	}
+	// Nothing is accepted any more, but a connection may be on its way from
+	// the listener to net/http. When Serve has returned it has arrived.
+	k.listener.Close()
+	select {
+	case <-k.served:
+	case <-ctx.Done():
+	}
+
+	m, linger := modeLinger, s.Linger
+	h, replaced := restart.HandoverFrom(ctx)
+	switch {
+	case linger < 0:
+		linger = 0
+	case linger == 0 && replaced:
+		linger = DefaultLinger
+	case linger == 0:
+		linger = stopLinger
+	}
+	if replaced && !s.tls && canMove() {
+		k.handover.Store(h)
+		m = modeMove
+	}
+	k.linger.Store(int64(linger))
+	lingered := time.NewTimer(linger)
+	defer lingered.Stop()
+	k.fleet.begin(m)
+
+	select {
+	case <-k.fleet.whenGone():
+	case <-ctx.Done():
+	}
+	if k.fleet.speaksHTTP2() {
+		// Shutdown tells them to go (GOAWAY), those that have not asked for
+		// anything since the drain began.
+		select {
+		case <-lingered.C:
+		case <-ctx.Done():
+		}
+	}
+	err := s.Server.Shutdown(ctx)
+	k.feeding.Wait() // Shutdown has closed what it served from
+	return err
+}
+
+// move implements owner. Where the successor does not take the connection, it
+// is served on here.
+func (k *core) move(c net.Conn) bool {
+	if h := k.handover.Load(); h != nil && h.Send(c, nil) == nil {
+		return true
+	}
+	return k.keep(c)
+}
+
+// keep serves a connection on that could not move, until it can be closed.
+func (k *core) keep(c net.Conn) bool {
+	w := newConn(c, k, true, false)
+	k.fleet.add(w)
+	if !k.adopted.feed(w) {
+		k.fleet.remove(w)
+		return false
+	}
+	return true
+}
+
+func (k *core) remove(c *conn) { k.fleet.remove(c) }
+
+func (k *core) lingerTime() time.Duration { return time.Duration(k.linger.Load()) }
+
+func (k *core) idleDeadline() time.Time {
+	d := k.server.IdleTimeout
+	if d == 0 {
+		d = k.server.ReadTimeout
+	}
+	if d <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}

@@ -1,0 +1,94 @@
+package http
+
+import "sync"
+
+// A fleet holds a server's connections. The last step of a drain waits until
+// none of those with HTTP/1 is left.
+type fleet struct {
+	mu    sync.Mutex
+	mode  mode
+	conns map[*conn]struct{} // HTTP/1
+	gone  chan struct{}      // not nil: somebody waits; closed when conns is empty
+
+	http2, hijacked map[*conn]struct{}
+}
+
+func newFleet() *fleet {
+	return &fleet{
+		conns:    make(map[*conn]struct{}),
+		http2:    make(map[*conn]struct{}),
+		hijacked: make(map[*conn]struct{}),
+	}
+}
+
+// add takes c into the fleet, and into its drain if there is one.
+func (f *fleet) add(c *conn) {
+	f.mu.Lock()
+	f.conns[c] = struct{}{}
+	m := f.mode
+	f.mu.Unlock()
+	if m != modeServe {
+		c.begin(m)
+	}
+}
+
+func (f *fleet) remove(c *conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, c)
+	delete(f.http2, c)
+	delete(f.hijacked, c)
+	f.check()
+}
+
+// leave moves c, which HTTP/1 has done with, to one of the other sets.
+func (f *fleet) leave(c *conn, to map[*conn]struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, c)
+	to[c] = struct{}{}
+	f.check()
+}
+
+func (f *fleet) check() {
+	if len(f.conns) == 0 && f.gone != nil {
+		close(f.gone)
+		f.gone = nil
+	}
+}
+
+// begin starts the drain of all connections.
+func (f *fleet) begin(m mode) {
+	f.mu.Lock()
+	f.mode = m
+	var all []*conn
+	for _, set := range []map[*conn]struct{}{f.conns, f.http2, f.hijacked} {
+		for c := range set {
+			all = append(all, c)
+		}
+	}
+	f.mu.Unlock()
+	for _, c := range all {
+		c.begin(m)
+	}
+}
+
+// whenGone returns a channel that is closed as soon as there is no HTTP/1
+// connection.
+func (f *fleet) whenGone() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone == nil {
+		f.gone = make(chan struct{})
+	}
+	gone := f.gone
+	f.check()
+	return gone
+}
+
+// speaksHTTP2 reports whether there are HTTP/2 connections.
+func (f *fleet) speaksHTTP2() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.http2) > 0
+}

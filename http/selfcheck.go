@@ -1,0 +1,98 @@
+package http
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// canMove reports whether net/http still behaves in the way that moving
+// connections leans on. It is tried out once in a process, over memory: a tiny
+// server answers one request, and the wait for the next one is ended, first
+// with nothing in net/http's buffer, then with one stray byte in it. Only the
+// first connection may come up for a move, and the client may have seen nothing
+// but the response. If a future net/http does otherwise, connections are
+// announced and closed instead.
+var canMove = sync.OnceValue(func() bool {
+	clean, cleanWhole := probe("")
+	stray, strayWhole := probe("X")
+	return clean && cleanWhole && !stray && strayWhole
+})
+
+// probe serves one request followed by stray bytes and begins a drain when it
+// is answered. It reports whether the connection came up for a move, and
+// whether the client saw the response and nothing else.
+func probe(stray string) (moved, whole bool) {
+	client, server := net.Pipe()
+	bound := time.Now().Add(5 * time.Second)
+	client.SetDeadline(bound)
+
+	o := new(probeOwner)
+	c := newConn(server, o, false, false)
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "probe") }),
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			c.state(waitOf(s))
+			if s == http.StateIdle {
+				c.begin(modeMove)
+			}
+		},
+	}
+	ln := newFeed(server.LocalAddr())
+	var served sync.WaitGroup
+	served.Go(func() { srv.Serve(ln) })
+	ln.feed(c)
+
+	var requested sync.WaitGroup
+	requested.Go(func() { io.WriteString(client, "GET / HTTP/1.1\r\nHost: probe\r\n\r\n"+stray) })
+	whole = readProbe(client, stray != "")
+	client.Close()
+	requested.Wait()
+	srv.Close()
+	served.Wait()
+	return o.moved(), whole
+}
+
+// readProbe reads the response and, unless it hangs up then, all that comes
+// after it until the server closes.
+func readProbe(client net.Conn, hangUp bool) bool {
+	br := bufio.NewReader(client)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return false
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || string(body) != "probe" {
+		return false
+	}
+	if hangUp {
+		return br.Buffered() == 0
+	}
+	rest, err := io.ReadAll(br)
+	return len(rest) == 0 && err == nil
+}
+
+type probeOwner struct {
+	mu   sync.Mutex
+	came bool
+}
+
+func (o *probeOwner) move(net.Conn) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.came = true
+	return false
+}
+
+func (o *probeOwner) moved() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.came
+}
+
+func (*probeOwner) remove(*conn)              {}
+func (*probeOwner) lingerTime() time.Duration { return 0 }
+func (*probeOwner) idleDeadline() time.Time   { return time.Time{} }
