@@ -51,6 +51,7 @@ type listener struct {
 	acceptingOnce sync.Once
 	emptied       chan struct{} // closed when the queue was found empty
 	emptiedOnce   sync.Once
+	inFlight      sync.WaitGroup // Accepts that may hold a connection not tracked yet
 	closeOnce     sync.Once
 	closeErr      error
 }
@@ -69,7 +70,7 @@ func newListener(real deadliner) *listener {
 func (l *listener) Accept() (net.Conn, error) {
 	l.acceptingOnce.Do(func() { close(l.accepting) })
 	for {
-		phase, changed := l.current()
+		phase, changed := l.enter()
 		switch phase {
 		case phaseHeld, phaseStopped:
 			<-changed
@@ -81,13 +82,17 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		c, err := l.real.Accept()
 		if err == nil {
-			if t, ok := l.conns.track(c); ok {
+			t, ok := l.conns.track(c)
+			l.inFlight.Done()
+			if ok {
 				return t, nil
 			}
 			c.Close()
 			err = net.ErrClosed
+		} else {
+			l.inFlight.Done()
 		}
-		if now, _ := l.current(); now != phase {
+		if l.current() != phase {
 			continue // woken up to look
 		}
 		if phase == phaseEmptying && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -122,10 +127,12 @@ func (l *listener) isAccepting() bool {
 func (l *listener) open() { l.set(phaseOpen) }
 
 // stop makes Accept block and gives the socket up: another process has it.
+// When it returns, every connection that was accepted is tracked.
 func (l *listener) stop() {
 	l.set(phaseStopped)
 	l.real.SetDeadline(time.Now())
 	l.closeReal()
+	l.inFlight.Wait()
 }
 
 // empty lets the service accept what the clients of a socket that nobody else
@@ -144,10 +151,21 @@ func (l *listener) empty(ctx context.Context) {
 	l.stop()
 }
 
-func (l *listener) current() (phase, <-chan struct{}) {
+// enter returns the phase and what is closed when it changes. If the phase lets
+// Accept go to the socket, that is in flight then.
+func (l *listener) enter() (phase, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.phase == phaseOpen || l.phase == phaseEmptying {
+		l.inFlight.Add(1)
+	}
 	return l.phase, l.changed
+}
+
+func (l *listener) current() phase {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase
 }
 
 // set changes the phase; closed is the end.
