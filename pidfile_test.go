@@ -1,0 +1,78 @@
+package restart
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestPIDFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pid")
+	if err := writePIDFile(path); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if got, want := string(b), strconv.Itoa(os.Getpid())+"\n"; got != want || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm()&0o444 != 0o444 {
+		t.Errorf("got %v, %v; want a file that all can read", fi, err)
+	}
+	if !ownsPIDFile(path) {
+		t.Error("the file is not ours")
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("got %v, %v; want no other file left", entries, err)
+	}
+	if err := removePIDFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the file is still there")
+	}
+	if err := removePIDFile(path); err != nil {
+		t.Errorf("got %v for a file that is gone, want nil", err)
+	}
+}
+
+func TestPIDFileOfAnotherStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pid")
+	for _, content := range []string{"1\n", "", "no number", strconv.Itoa(os.Getpid()) + "0"} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if ownsPIDFile(path) {
+			t.Errorf("%q: taken for ours", content)
+		}
+		if err := removePIDFile(path); err != nil {
+			t.Error(err)
+		}
+		if b, err := os.ReadFile(path); string(b) != content || err != nil {
+			t.Errorf("got %q, %v; want %q untouched", b, err, content)
+		}
+	}
+}
+
+func TestPIDFileThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{
+		filepath.Join(dir, "missing", "x.pid"),
+		filepath.Join(file, "x.pid"), // not a directory
+		"/proc/x.pid",                // nobody can write there
+		dir,                          // a directory itself
+	} {
+		err := writePIDFile(path)
+		if err == nil || !strings.Contains(err.Error(), "PID file") {
+			t.Errorf("%s: got %v, want an error", path, err)
+		}
+	}
+	if err := writePIDFile(""); err != nil {
+		t.Errorf("got %v for no file, want nil", err)
+	}
+}
