@@ -29,4 +29,4 @@ ci:
 	.ci/run
 
 tools: ## the pinned tools, into bin/
-	@$(GO) -C tools build -o ../bin/ tool
+	@GOWORK=off $(GO) -C tools build -o ../bin/ tool

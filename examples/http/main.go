@@ -1,30 +1,40 @@
+// Command http is a web server that restarts so that no client notices. It
+// differs from one on net/http alone in the line that starts it.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
-	"time"
 
 	restarthttp "example.com/restart/http"
+	"example.com/restart/storm/endpoints"
 )
 
-var version = "1"
+var version = "1" // go build -ldflags "-X main.version=2"
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "")
+	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
 	flag.Parse()
-	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "version %s pid %d\n", version, os.Getpid())
-	})
-	http.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
-		d, _ := time.ParseDuration(r.FormValue("d"))
-		time.Sleep(d)
-		fmt.Fprintf(w, "version %s pid %d\n", version, os.Getpid())
-	})
-	if err := restarthttp.ListenAndServe(*addr, nil); err != http.ErrServerClosed {
+
+	// Any handler will do. This one has what storm asks for: GET /, POST
+	// /echo, GET /slow?d=2s, GET /download?n=BYTES and a WebSocket at /ws.
+	handler := servedBy(endpoints.Handler(version))
+
+	err := restarthttp.ListenAndServe(*addr, handler) // instead of http.ListenAndServe
+	if !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}
+}
+
+// servedBy says in each answer which process gave it.
+func servedBy(h http.Handler) http.Handler {
+	me := fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Served-By", me)
+		h.ServeHTTP(w, r)
+	})
 }

@@ -1,0 +1,162 @@
+//go:build linux
+
+package exampletest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Readme does what the README.md in the current directory says. It runs the
+// commands of all ```console blocks, those behind "$ ", in one shell from top
+// to bottom, and compares what they print with the lines below them.
+//
+// The commands are run from the top of the repository. /tmp stands for a
+// directory of this test, 127.0.0.1:80xx for a free port. In the expected
+// lines a number of four digits or more, such as a PID, stands for any number,
+// and a line "..." for any lines.
+func Readme(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("the README's commands need curl")
+	}
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := strings.ReplaceAll(freePorts(t, string(b)), "/tmp/", dir+"/")
+	steps := parseReadme(text)
+	if len(steps) == 0 {
+		t.Fatal("README.md has no commands in ```console blocks")
+	}
+
+	const mark = "-- end of step --"
+	var script strings.Builder
+	for _, s := range steps {
+		fmt.Fprintf(&script, "%s\necho; echo '%s'\n", s.command, mark)
+	}
+	out := strings.Split(runScript(t, dir, script.String()), "\n"+mark+"\n")
+	for i, s := range steps {
+		if i >= len(out)-1 {
+			t.Fatalf("the shell ended in the middle of: %s\n%s", s.command, out[len(out)-1])
+		}
+		if got := strings.Trim(out[i], "\n"); !s.want.MatchString(got) {
+			t.Errorf("$ %s\nprinted:\n%s\nwant:\n%s", s.command, got, s.output)
+		}
+	}
+	if t.Failed() {
+		logs, _ := filepath.Glob(dir + "/*.log")
+		for _, log := range logs {
+			b, _ := os.ReadFile(log)
+			t.Logf("%s:\n%s", log, b)
+		}
+	}
+}
+
+// The slash is bash's: /dev/tcp/127.0.0.1/8080.
+var port = regexp.MustCompile(`127\.0\.0\.1[:/]80\d\d`)
+
+// freePorts puts a free port in the place of each one that the README uses.
+func freePorts(t *testing.T, text string) string {
+	t.Helper()
+	free := make(map[string]string)
+	return port.ReplaceAllStringFunc(text, func(addr string) string {
+		host, port := addr[:len("127.0.0.1:")], addr[len("127.0.0.1:"):]
+		if free[port] == "" {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ln.Close()
+			free[port] = strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+		}
+		return host + free[port]
+	})
+}
+
+// A step is a command and what it should print.
+type step struct {
+	command, output string
+	want            *regexp.Regexp
+}
+
+func parseReadme(text string) []step {
+	var steps []step
+	inside := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			inside = line == "```console"
+		case !inside:
+		case isCommand:
+			steps = append(steps, step{command: command})
+		case len(steps) > 0:
+			last := &steps[len(steps)-1]
+			if strings.HasSuffix(last.command, `\`) {
+				last.command += "\n" + line
+			} else {
+				last.output += line + "\n"
+			}
+		}
+	}
+	for i := range steps {
+		steps[i].want = pattern(strings.TrimSuffix(steps[i].output, "\n"))
+	}
+	return steps
+}
+
+var number = regexp.MustCompile(`[0-9]{4,}`)
+
+func pattern(output string) *regexp.Regexp {
+	var lines []string
+	for line := range strings.SplitSeq(output, "\n") {
+		if line == "..." {
+			lines = append(lines, `(?:.*\n)*.*`)
+			continue
+		}
+		lines = append(lines, number.ReplaceAllString(regexp.QuoteMeta(line), `[0-9]+`))
+	}
+	return regexp.MustCompile("^" + strings.Join(lines, "\n") + "$")
+}
+
+// runScript runs the script and returns what it and everything it started
+// printed. Nothing of it is left afterwards.
+func runScript(t *testing.T, dir, script string) string {
+	t.Helper()
+	out, err := os.Create(filepath.Join(dir, "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Dir = "../.."
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killAll := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	bound := time.AfterFunc(2*Patience, killAll)
+	err = cmd.Wait()
+	bound.Stop()
+	killAll() // what the README left running
+	if err != nil {
+		t.Errorf("shell: %v", err)
+	}
+	b, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
