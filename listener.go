@@ -6,7 +6,10 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"example.com/restart/internal/fdutil"
 )
 
 // A phase says what Accept does.
@@ -96,6 +99,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue // woken up to look
 		}
 		if phase == phaseEmptying && errors.Is(err, os.ErrDeadlineExceeded) {
+			if l.pending() {
+				continue // package net looks at the clock before the queue
+			}
 			l.emptiedOnce.Do(func() { close(l.emptied) })
 			l.set(phaseStopped)
 			continue
@@ -160,6 +166,12 @@ func (l *listener) enter() (phase, <-chan struct{}) {
 		l.inFlight.Add(1)
 	}
 	return l.phase, l.changed
+}
+
+// pending reports whether connections wait in the accept queue.
+func (l *listener) pending() bool {
+	c, ok := l.real.(syscall.Conn)
+	return ok && fdutil.Readable(c)
 }
 
 func (l *listener) current() phase {

@@ -131,8 +131,19 @@ func wantType(fd, want int) error {
 // AtEOF reports whether the pipe whose read end r is, and to which nobody
 // writes, has lost its last writer. It borrows r and does not block.
 func AtEOF(r *os.File) bool {
-	var n int
-	err := Control(r, func(fd int) (err error) {
+	n, err := poll(r)
+	return err != nil || n > 0
+}
+
+// Readable reports whether a read from c, or an accept, would find something at
+// once. It borrows c.
+func Readable(c syscall.Conn) bool {
+	n, err := poll(c)
+	return err == nil && n > 0
+}
+
+func poll(c syscall.Conn) (n int, err error) {
+	err = Control(c, func(fd int) (err error) {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err = unix.Poll(p, 0)
 		for errors.Is(err, unix.EINTR) {
@@ -140,7 +151,7 @@ func AtEOF(r *os.File) bool {
 		}
 		return err
 	})
-	return err != nil || n > 0
+	return n, err
 }
 
 // FileID returns what tells a file from another one at the same path.

@@ -26,5 +26,8 @@ func StreamConn(f *os.File) (net.Conn, error) { f.Close(); return nil, errors.Er
 // AtEOF returns true.
 func AtEOF(*os.File) bool { return true }
 
+// Readable returns false.
+func Readable(syscall.Conn) bool { return false }
+
 // FileID returns 0, 0: the file cannot be told from another at its path.
 func FileID(os.FileInfo) (dev, ino uint64) { return 0, 0 }
