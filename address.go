@@ -76,7 +76,8 @@ func sameAddress(network, address string) func(o wire.File, byName bool) bool {
 		}
 	}
 	var asked netip.AddrPort
-	if tcp, err := net.ResolveTCPAddr(strings.Replace(network, "udp", "tcp", 1), address); err == nil {
+	tcp, resolveErr := net.ResolveTCPAddr(strings.Replace(network, "udp", "tcp", 1), address)
+	if resolveErr == nil {
 		asked = tcp.AddrPort()
 	}
 	return func(o wire.File, byName bool) bool {
@@ -84,7 +85,14 @@ func sameAddress(network, address string) func(o wire.File, byName bool) bool {
 			return byName || asked.Port() != 0
 		}
 		bound, err := netip.ParseAddrPort(o.Local)
-		if err != nil || asked.Port() == 0 || asked.Port() != bound.Port() {
+		if err != nil || resolveErr != nil {
+			return false
+		}
+		if asked.Port() == 0 {
+			if !byName || !anyPort(o.Address) {
+				return false
+			}
+		} else if asked.Port() != bound.Port() {
 			return false
 		}
 		if !asked.Addr().IsValid() || asked.Addr().IsUnspecified() {
@@ -94,6 +102,12 @@ func sameAddress(network, address string) func(o wire.File, byName bool) bool {
 		}
 		return family(network) == family(o.Network) && asked.Addr().Unmap() == bound.Addr().Unmap()
 	}
+}
+
+// anyPort reports whether an address asks for port 0.
+func anyPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	return err == nil && (port == "" || strings.Trim(port, "0") == "")
 }
 
 // family returns what two networks must share to mean the same socket.

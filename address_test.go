@@ -67,6 +67,9 @@ func TestClaim(t *testing.T) {
 		"port 0 keeps its port": {
 			[]wire.File{file("a", "tcp", "127.0.0.1:0", "127.0.0.1:4711")}, "a", "tcp", "127.0.0.1:0", "a",
 		},
+		"port 0, two spellings": {
+			[]wire.File{file("a", "tcp", "127.0.0.1:0", "127.0.0.1:4711")}, "a", "tcp", "localhost:0", "a",
+		},
 		"port 0 is never claimed by address": {
 			[]wire.File{file("a", "tcp", "127.0.0.1:0", "127.0.0.1:4711")}, "b", "tcp", "127.0.0.1:0", "",
 		},
@@ -116,6 +119,9 @@ func TestClaim(t *testing.T) {
 		},
 		"bad address": {
 			[]wire.File{file("a", "tcp", ":80", "[::]:80")}, "a", "tcp", "nonsense", "",
+		},
+		"bad address after port 0": {
+			[]wire.File{file("a", "tcp", ":0", "[::]:4711")}, "a", "tcp", "nonsense", "",
 		},
 	} {
 		var offers []*offer
