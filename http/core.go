@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -192,9 +193,13 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 	case linger == 0:
 		linger = stopLinger
 	}
-	if replaced && !s.tls && canMove() {
+	switch {
+	case !replaced || s.tls:
+	case canMove():
 		k.handover.Store(h)
 		m = modeMove
+	default:
+		slog.Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved", "listener", s.Addr)
 	}
 	k.linger.Store(int64(linger))
 	lingered := time.NewTimer(linger)
