@@ -44,20 +44,13 @@ func (r *run) probe(ctx context.Context) (pid int) {
 		return 0
 	}
 	// A proxy passes on what another process says of itself: only who holds the listening socket is believed.
-	if pid = pidIn(body); pid == 0 || !r.holds(pid) {
+	if pid = pidIn(body); pid == 0 || !r.watcher.Answered(pid) {
 		pid = r.watcher.Server(addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr()))
 	}
 	if pid != 0 {
 		r.timeline.sawAnswer(pid)
 	}
 	return pid
-}
-
-func (r *run) holds(pid int) bool {
-	if !r.watcher.Seen(pid) {
-		_, _ = r.watcher.Scan(time.Now())
-	}
-	return r.watcher.Seen(pid)
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -57,12 +57,11 @@ func (r *run) restarts(ctx context.Context) error {
 
 // restart triggers one and waits for the first answer of a process never seen before.
 func (r *run) restart(ctx context.Context, n int) error {
-	pid, err := r.toSignal(ctx)
+	pid, old, err := r.toSignal(ctx)
 	if err != nil {
 		return err
 	}
-	rep := RestartReport{Number: n, OldPID: r.watcher.Newest().PID}
-	old := r.watcher.Newest()
+	rep := RestartReport{Number: n, OldPID: old.PID}
 	known := map[int]bool{}
 	for _, id := range r.watcher.Living() {
 		known[id.PID] = true
@@ -97,10 +96,8 @@ func (r *run) restart(ctx context.Context, n int) error {
 		}
 		_ = r.sleep(ctx, probeEvery)
 	}
-	// An answer can come before the next look at /proc.
-	_, _ = r.watcher.Scan(time.Now())
-	if at, ok := r.timeline.firstSeen(r.watcher.Newest()); ok && r.watcher.Newest() != old {
-		rep.Seen = milliseconds(max(at.Sub(trigger), time.Microsecond))
+	if _, at := r.watcher.Find(rep.NewPID); !at.IsZero() {
+		rep.Seen = milliseconds(max(at.Sub(trigger), 0))
 	}
 	r.timeline.restarted(rep, old, trigger)
 	if rep.Failed != "" {
@@ -144,35 +141,53 @@ func (r *run) trigger(ctx context.Context, pid int) error {
 	return nil
 }
 
-// toSignal returns which process is to be restarted. Where the first process still lives and does not serve itself, it is
-// a master, and stays the one to tell; else each generation replaces the one before, and the newest is told.
-func (r *run) toSignal(ctx context.Context) (int, error) {
-	if _, err := r.watcher.Scan(time.Now()); err != nil {
-		return 0, err
+// toSignal returns which process is to be restarted, and which serves until then. Where the first process still lives and
+// has never answered, it is a master, and stays the one to tell; else each generation replaces the one before, and the
+// newest that has answered is told: not whoever answers now, for an old one may be slow to stop accepting.
+func (r *run) toSignal(ctx context.Context) (pid int, serving proc.ID, err error) {
+	if err := r.watcher.Scan(); err != nil {
+		return 0, serving, err
 	}
-	if r.first.Alive() {
-		for range 20 {
-			if server := r.probe(ctx); server != 0 {
-				if server != r.first.PID && !r.served(r.first) {
-					return r.first.PID, nil
-				}
-				break
-			}
+	for range 20 {
+		if r.probe(ctx) != 0 {
+			break
 		}
 	}
-	newest := r.watcher.Newest()
-	if !newest.Alive() {
-		for _, id := range r.watcher.Living() { // the newest was a worker that has ended by itself
-			newest = id
+	for _, id := range r.watcher.Living() {
+		if r.timeline.answered(id.PID) {
+			serving = id
 		}
 	}
-	if !newest.Alive() {
-		return 0, fmt.Errorf("storm: no process serves %v any more%s", r.addrs.Plain, r.serverLog())
+	if !serving.Alive() {
+		serving = r.watcher.Newest()
 	}
-	return newest.PID, nil
+	if !serving.Alive() {
+		return 0, serving, fmt.Errorf("storm: no process serves %v any more%s", r.addrs.Plain, r.serverLog())
+	}
+	if m := r.master(); m != 0 && m != serving.PID {
+		return m, serving, nil
+	}
+	return serving.PID, serving, nil
 }
 
-func (r *run) served(id proc.ID) bool { return r.timeline.answered(id.PID) }
+// master returns the first process if it lives and has never answered, else 0.
+func (r *run) master() int {
+	if r.first.Alive() && !r.timeline.answered(r.first.PID) {
+		return r.first.PID
+	}
+	return 0
+}
+
+// undrained picks, of the living in the order in which they came, those that are too many: not the master, and not the
+// newest.
+func undrained(living []proc.ID, usual, master int) (old []int) {
+	for _, id := range living {
+		if len(old) < len(living)-usual && id.PID != master {
+			old = append(old, id.PID)
+		}
+	}
+	return old
+}
 
 func (r *run) serverLog() string {
 	if r.process == nil {
@@ -190,10 +205,7 @@ func (r *run) waitDrained(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(limit) {
-			// The newest are at the end, and a master, if there is one, at the beginning.
-			for _, id := range living[:len(living)-r.usual] {
-				r.report.Undrained = append(r.report.Undrained, id.PID)
-			}
+			r.report.Undrained = undrained(living, r.usual, r.master())
 			r.note("%d old processes still ran %v after the last restart: what they lose when they end is not in this report",
 				len(living)-r.usual, r.cfg.DrainLimit)
 			return nil

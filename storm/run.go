@@ -95,7 +95,7 @@ func (r *run) findServer(ctx context.Context) error {
 		r.report.Server = strings.Join(r.cfg.Command, " ")
 	}
 	r.watcher = target.NewWatcher(r.addrs.Plain)
-	if _, err := r.watcher.Scan(time.Now()); err != nil {
+	if err := r.watcher.Scan(); err != nil {
 		return err
 	}
 	holders := r.watcher.Holders()

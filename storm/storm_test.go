@@ -28,6 +28,7 @@ func build(t *testing.T, name string) string {
 func gentle(command ...string) storm.Config {
 	c := storm.DefaultConfig()
 	c.Command = command
+	c.RestartLimit = 10 * time.Second
 	c.Warmup, c.Cooldown, c.Every = 500*time.Millisecond, 500*time.Millisecond, time.Second
 	c.Load = storm.Load{
 		Busy: 4, Think: 30, Idle: 40, Fresh: 50, Slow: 4, Download: 2, Pipeline: 10, TLS: 10, HTTP2: 4, WS: 4,
@@ -84,6 +85,12 @@ func TestNothingLostWithoutRestart(t *testing.T) {
 func TestFindsLossesOfBaseline(t *testing.T) {
 	c := gentle(build(t, "baseline"), "-addr", "{addr}", "-tls-addr", "{tls}")
 	c.Restarts = 5
+	c.LogFile = filepath.Join(t.TempDir(), "log")
+	t.Cleanup(func() {
+		if b, err := os.ReadFile(c.LogFile); t.Failed() && err == nil {
+			t.Logf("the server said: %s", b)
+		}
+	})
 	var progress bytes.Buffer
 	c.Progress = &progress
 	before := 0
@@ -116,7 +123,7 @@ func TestFindsLossesOfBaseline(t *testing.T) {
 func checkRestarts(t *testing.T, r *storm.Report, want int) {
 	t.Helper()
 	if len(r.Restarts) != want || len(r.Failed()) != 0 {
-		t.Fatalf("%d restarts of which %d failed, want %d and 0", len(r.Restarts), len(r.Failed()), want)
+		t.Fatalf("%d restarts of which %d failed, want %d and 0: %+v", len(r.Restarts), len(r.Failed()), want, r.Restarts)
 	}
 	seen := map[int]bool{}
 	for _, x := range r.Restarts {

@@ -26,8 +26,7 @@ type timeline struct {
 
 	mu       sync.Mutex
 	moments  []Moment
-	seen     map[proc.ID]time.Time // when a process was first seen to hold the socket
-	answers  map[int]bool          // which processes have answered
+	answers  map[int]bool // which processes have answered
 	restarts []pending
 	remarks  []string
 }
@@ -42,7 +41,7 @@ type pending struct {
 func startTimeline(r *run) *timeline {
 	t := &timeline{
 		run: r, done: make(chan struct{}), pace: make(chan time.Duration, 1),
-		seen: map[proc.ID]time.Time{}, answers: map[int]bool{},
+		answers: map[int]bool{},
 	}
 	t.wg.Go(t.loop)
 	return t
@@ -60,8 +59,8 @@ func (t *timeline) loop() {
 			return
 		case d := <-t.pace:
 			scan.Reset(d)
-		case now := <-scan.C:
-			t.scan(now)
+		case <-scan.C:
+			t.scan()
 		case <-cut.C:
 			m := t.observe(time.Now())
 			m.Lost = t.run.fleet.Cut(bucket) + t.run.probes.Cut(bucket)
@@ -107,22 +106,18 @@ func (t *timeline) observe(now time.Time) Moment {
 	return m
 }
 
-func (t *timeline) scan(now time.Time) {
+func (t *timeline) scan() {
 	if t.run.process != nil {
 		t.run.process.Reap()
 	}
-	_, _ = t.run.watcher.Scan(now)
+	// A look that fails is made up for by the next.
+	_ = t.run.watcher.Scan()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, id := range t.run.watcher.Holders() {
-		if _, ok := t.seen[id]; !ok {
-			t.seen[id] = now
-		}
-	}
 	for i := range t.restarts {
 		p := &t.restarts[i]
-		if p.Gone == 0 && !p.old.Alive() {
-			p.Gone = milliseconds(now.Sub(p.trigger))
+		if p.Gone == 0 && p.Failed == "" && !p.old.Alive() {
+			p.Gone = milliseconds(time.Since(p.trigger))
 		}
 	}
 }
@@ -137,14 +132,6 @@ func (t *timeline) hurry(yes bool) {
 	case t.pace <- d:
 	case <-t.done:
 	}
-}
-
-func (t *timeline) firstSeen(id proc.ID) (time.Time, bool) {
-	t.scan(time.Now())
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	at, ok := t.seen[id]
-	return at, ok
 }
 
 func (t *timeline) restarted(rep RestartReport, old proc.ID, trigger time.Time) {
@@ -186,7 +173,7 @@ func (t *timeline) counts() (done, failed int) {
 }
 
 // lastScan notes the ends of old processes that the waiting for them has just seen.
-func (t *timeline) lastScan() { t.scan(time.Now()) }
+func (t *timeline) lastScan() { t.scan() }
 
 func (t *timeline) stop() {
 	close(t.done)

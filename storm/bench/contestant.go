@@ -51,7 +51,7 @@ func start(ctx context.Context, command string, cpus []int) (*contestant, error)
 	}
 	c.addr = found.Plain.String()
 	c.watcher = target.NewWatcher(found.Plain)
-	if _, err := c.watcher.Scan(time.Now()); err != nil {
+	if err := c.watcher.Scan(); err != nil {
 		c.stop()
 		return nil, err
 	}

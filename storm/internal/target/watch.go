@@ -16,9 +16,9 @@ type Watcher struct {
 	self int
 
 	mu      sync.Mutex
-	seen    map[proc.ID]int // ever a holder; the value is the order in which it came
-	holders []proc.ID       // of the last scan, oldest first
-	newest  proc.ID
+	seen    map[proc.ID]sighting // ever a holder
+	maybe   map[proc.ID]time.Time
+	holders []proc.ID // of the last scan
 	// strangers are processes that held no such socket when last looked at, with the time of that look: most of /proc,
 	// which would cost too much to read through each time.
 	strangers map[int]stranger
@@ -29,27 +29,39 @@ type stranger struct {
 	looked time.Time
 }
 
+// sighting is when a holder was first seen, and the order in which it came.
+type sighting struct {
+	order int
+	at    time.Time
+}
+
+// confirm is for how long a process must hold the socket before it counts: between fork and exec each child holds all that
+// its parent has, be it only a helper that checks a configuration.
+const confirm = 20 * time.Millisecond
+
 // A process gets the socket when it is born or soon after, so old strangers are looked at less often.
 const strangerPause = time.Second
 
 // NewWatcher watches an address.
 func NewWatcher(addr netip.AddrPort) *Watcher {
-	return &Watcher{addr: addr, self: os.Getpid(), seen: map[proc.ID]int{}, strangers: map[int]stranger{}}
+	return &Watcher{addr: addr, self: os.Getpid(), seen: map[proc.ID]sighting{}, maybe: map[proc.ID]time.Time{}, strangers: map[int]stranger{}}
 }
 
-// Scan looks who holds the socket now, and returns those never seen before. That an old holder is back is no news:
-// two processes that accept in turn are not a restart.
-func (w *Watcher) Scan(now time.Time) (fresh []proc.ID, err error) {
+// Scan looks who holds the socket now. Whom it saw before is no news when it is back: two processes that accept in turn are
+// not a restart. The holders of the first scan count at once, later ones when they have held it for a moment.
+func (w *Watcher) Scan() error {
 	inodes, err := proc.Listeners(w.addr)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pids, err := proc.All()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now := time.Now()
+	first := len(w.seen) == 0
 	w.holders = w.holders[:0]
 	for _, pid := range pids {
 		if pid == w.self {
@@ -68,14 +80,49 @@ func (w *Watcher) Scan(now time.Time) (fresh []proc.ID, err error) {
 			continue
 		}
 		delete(w.strangers, pid)
-		w.holders = append(w.holders, st.ID)
 		if !known {
-			w.seen[st.ID] = len(w.seen)
-			w.newest = st.ID
-			fresh = append(fresh, st.ID)
+			at, waiting := w.maybe[st.ID]
+			if !waiting {
+				w.maybe[st.ID], at = now, now
+			}
+			if !first && now.Sub(at) < confirm {
+				continue
+			}
+			w.admitLocked(st.ID, at)
+		}
+		w.holders = append(w.holders, st.ID)
+	}
+	return nil
+}
+
+func (w *Watcher) admitLocked(id proc.ID, at time.Time) {
+	w.seen[id] = sighting{len(w.seen), at}
+	delete(w.maybe, id)
+}
+
+// Answered tells that a process has answered a request: one that holds the socket is then no passing child. It reports
+// whether the process serves the address at all; a proxy passes on what somebody behind it says.
+func (w *Watcher) Answered(pid int) bool {
+	if w.Seen(pid) {
+		return true
+	}
+	if err := w.Scan(); err != nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, at := range w.maybe {
+		if id.PID == pid {
+			w.admitLocked(id, at)
+			w.holders = append(w.holders, id)
 		}
 	}
-	return fresh, nil
+	for id := range w.seen {
+		if id.PID == pid {
+			return true
+		}
+	}
+	return false
 }
 
 // old reports whether a stranger was there before the first holder: what is younger may be a successor that is about to
@@ -96,11 +143,25 @@ func (w *Watcher) Holders() []proc.ID {
 	return append([]proc.ID(nil), w.holders...)
 }
 
-// Newest returns the process that got the socket last.
+// Newest returns the process that got the socket last and still runs, the zero ID if none does.
 func (w *Watcher) Newest() proc.ID {
+	living := w.Living()
+	if len(living) == 0 {
+		return proc.ID{}
+	}
+	return living[len(living)-1]
+}
+
+// Find returns the holder with a PID, and when it was first seen to hold the socket; of two, the later.
+func (w *Watcher) Find(pid int) (found proc.ID, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.newest
+	for id, s := range w.seen {
+		if id.PID == pid && !s.at.Before(at) {
+			found, at = id, s.at
+		}
+	}
+	return found, at
 }
 
 // Seen reports whether a PID ever held the socket.
@@ -119,8 +180,8 @@ func (w *Watcher) Seen(pid int) bool {
 func (w *Watcher) Living() []proc.ID {
 	w.mu.Lock()
 	all := make([]proc.ID, len(w.seen))
-	for id, n := range w.seen {
-		all[n] = id
+	for id, s := range w.seen {
+		all[s.order] = id
 	}
 	w.mu.Unlock()
 	living := all[:0]

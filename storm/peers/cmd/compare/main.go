@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 	f.Var(&added, "server", "`name=command` of one more server, restarted by SIGHUP; {addr} becomes its address; may be repeated")
 	only := f.String("only", "", "`names` of the peers to run, separated by commas; all if empty")
 	restarts := f.Int("restarts", 10, "`number` of restarts of each server")
-	every := f.Duration("every", 2*time.Second, "from one restart to the next")
+	every := f.Duration("every", 4*time.Second, "from one restart to the next; some refuse one while the process before still drains")
 	tables := f.Bool("v", false, "print the table of each server too")
 	if err := f.Parse(args); err != nil {
 		if err == flag.ErrHelp {
