@@ -260,3 +260,5 @@ func ask(address string) (string, error) {
 	}
 	return strings.TrimSpace(string(buf[:n])), nil
 }
+
+func slogTo(l *logs) *slog.Logger { return slog.New(l) }

@@ -167,21 +167,21 @@ func (s *successor) bequeath(b bequest, states map[string][]byte) error {
 		}
 		descs, files = append(descs, desc), append(files, f)
 	}
+	made := len(files)
 	real, pipe := s.proc.stderr()
 	if real != nil && pipe != nil {
 		descs = append(descs, wire.File{Kind: wire.KindStderr}, wire.File{Kind: wire.KindRelay})
 		files = append(files, real, pipe)
 	}
-	extra := len(files)
 	lifelines := append(b.lifelines[:len(b.lifelines):len(b.lifelines)],
 		lifeline{pid: os.Getpid(), generation: b.generation, file: b.own})
 	for _, l := range lifelines {
 		descs = append(descs, wire.File{Kind: wire.KindLifeline, PID: l.pid, Generation: l.generation})
 		files = append(files, l.file)
 	}
-	// The lifelines are borrowed, the rest was made for this.
+	// The sockets' were made for this, the rest is borrowed.
 	all := files
-	files = files[:extra]
+	files = files[:made]
 	for i := 0; i < len(all); i += filesAtOnce {
 		end := min(i+filesAtOnce, len(all))
 		if err := s.conn.Send(wire.TypeFiles, wire.Files{Files: descs[i:end]}, all[i:end]...); err != nil {
