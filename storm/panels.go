@@ -1,6 +1,7 @@
 package storm
 
 import (
+	"math"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -100,9 +101,10 @@ func (r *Report) alivePanel() (*plot.Plot, error) {
 type decades struct{}
 
 func (decades) Ticks(low, high float64) (ticks []plot.Tick) {
-	for v := 0.001; v <= 1e6; v *= 10 {
+	for e := -3; e <= 6; e++ {
+		v := math.Pow10(e)
 		if v >= low*0.999 && v <= high*1.001 {
-			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 3, 64)})
+			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', -1, 64)})
 		}
 		for f := 2.0; f < 10; f++ {
 			if v*f >= low && v*f <= high {

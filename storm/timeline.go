@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"example.com/restart/storm/internal/proc"
 	"example.com/restart/storm/internal/tally"
 )
@@ -17,7 +19,7 @@ const (
 	mostMoments = 6000
 )
 
-// timeline observes the server and the books from the side, in a goroutine of its own.
+// timeline observes the server and the books from the side, in goroutines of its own.
 type timeline struct {
 	run  *run
 	done chan struct{}
@@ -43,39 +45,55 @@ func startTimeline(r *run) *timeline {
 		run: r, done: make(chan struct{}), pace: make(chan time.Duration, 1),
 		answers: map[int]bool{},
 	}
-	t.wg.Go(t.loop)
+	// Apart, so that a look at a /proc full of processes does not stretch the steps.
+	t.wg.Go(t.watch)
+	t.wg.Go(t.record)
 	return t
 }
 
-func (t *timeline) loop() {
-	scan := time.NewTicker(step)
-	defer scan.Stop()
-	cut := time.NewTicker(step)
-	defer cut.Stop()
-	bucket := tally.NewBucket()
+func (t *timeline) watch() {
+	tick := time.NewTicker(step)
+	defer tick.Stop()
 	for {
 		select {
 		case <-t.done:
 			return
 		case d := <-t.pace:
-			scan.Reset(d)
-		case <-scan.C:
+			tick.Reset(d)
+		case <-tick.C:
 			t.scan()
-		case <-cut.C:
-			m := t.observe(time.Now())
-			m.Lost = t.run.fleet.Cut(bucket) + t.run.probes.Cut(bucket)
-			m.Answered = bucket.TotalCount()
-			m.P50 = float64(bucket.ValueAtQuantile(50)) / 1000
-			m.P99 = float64(bucket.ValueAtQuantile(99)) / 1000
-			m.Max = float64(bucket.Max()) / 1000
-			bucket.Reset()
-			t.mu.Lock()
-			t.moments = append(t.moments, m)
-			if len(t.moments) >= 2*mostMoments {
-				t.moments = merge(t.moments)
-			}
-			t.mu.Unlock()
 		}
+	}
+}
+
+func (t *timeline) record() {
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	bucket := tally.NewBucket()
+	for {
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+			t.cut(bucket)
+		}
+	}
+}
+
+// cut makes a moment of what happened since the last one.
+func (t *timeline) cut(bucket *hdrhistogram.Histogram) {
+	m := t.observe(time.Now())
+	m.Lost = t.run.fleet.Cut(bucket) + t.run.probes.Cut(bucket)
+	m.Answered = bucket.TotalCount()
+	m.P50 = float64(bucket.ValueAtQuantile(50)) / 1000
+	m.P99 = float64(bucket.ValueAtQuantile(99)) / 1000
+	m.Max = float64(bucket.Max()) / 1000
+	bucket.Reset()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.moments = append(t.moments, m)
+	if len(t.moments) >= 2*mostMoments {
+		t.moments = merge(t.moments)
 	}
 }
 

@@ -90,10 +90,12 @@ func parseAddr(b []byte) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip.Unmap(), uint16(p)), nil
 }
 
+var tables = [...]string{"/proc/net/tcp", "/proc/net/tcp6"}
+
 // Sockets calls yield for each TCP socket of this network namespace until it returns false.
 func Sockets(yield func(Socket) bool) error {
 	more := true
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+	for _, name := range tables {
 		b, err := os.ReadFile(name)
 		if os.IsNotExist(err) { // a kernel without IPv6
 			continue
@@ -116,13 +118,57 @@ func (s Socket) Serves(addr netip.AddrPort) bool {
 // Listeners returns the inodes of the sockets that listen on addr: more than one with SO_REUSEPORT.
 func Listeners(addr netip.AddrPort) (map[uint64]bool, error) {
 	inodes := map[uint64]bool{}
-	err := Sockets(func(s Socket) bool {
-		if s.Serves(addr) && s.Inode != 0 {
-			inodes[s.Inode] = true
+	for _, name := range tables {
+		err := listening(name, func(s Socket) {
+			if s.Serves(addr) && s.Inode != 0 {
+				inodes[s.Inode] = true
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-		return true
-	})
-	return inodes, err
+	}
+	return inodes, nil
+}
+
+// listening reads the beginning of a table: the kernel lists what listens first (tcp_seq_start). The rest can be tens of
+// thousands of connections in TIME_WAIT, and the kernel makes only the lines that are read.
+func listening(name string, yield func(Socket)) error {
+	f, err := os.Open(name)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("storm: %w", err)
+	}
+	defer f.Close()
+	table := make([]byte, 0, 16<<10)
+	for {
+		if len(table) == cap(table) {
+			table = append(table, 0)[:len(table)]
+		}
+		n, err := f.Read(table[len(table):cap(table)])
+		table = table[:len(table)+n]
+		more := err == nil
+		// A line cut short must not be parsed: the number at its end is the inode.
+		whole := table
+		if more {
+			whole = table[:bytes.LastIndexByte(table, '\n')+1]
+		}
+		ParseTCP(whole, func(s Socket) bool {
+			more = more && s.Listening
+			return s.Listening
+		})
+		if !more {
+			ParseTCP(whole, func(s Socket) bool {
+				if s.Listening {
+					yield(s)
+				}
+				return s.Listening
+			})
+			return nil
+		}
+	}
 }
 
 // ServerEnd returns the inode of the server's end of a connection on this machine, 0 if there is none yet: a
