@@ -47,6 +47,7 @@ type conn struct {
 	full    int
 	preface int  // bytes of HTTP/2's preface seen so far, -1: it is something else
 	clean   bool // nothing was read since net/http began to wait
+	armed   bool // net/http has set the deadline of its wait for a next request
 	moving  bool // the read has been ended so that Close can move the connection
 	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
 
@@ -99,10 +100,28 @@ const http2Preface = "PRI "
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
+		if c.adopted {
+			n = skipEmptyLines(p[:n])
+			if n == 0 && err == nil {
+				continue
+			}
+		}
 		if c.note(p, n, err) {
 			return n, err
 		}
 	}
+}
+
+// skipEmptyLines removes what may come before a request line (RFC 9112, 2.2)
+// and returns how much is left. net/http does so after a POST, but the process
+// that saw the POST may have been another one.
+func skipEmptyLines(b []byte) int {
+	for i, x := range b {
+		if x != '\r' && x != '\n' {
+			return copy(b, b[i:])
+		}
+	}
+	return 0
 }
 
 // note takes note of what a read brought. It reports false if the read is to
@@ -167,8 +186,17 @@ func (c *conn) waiting() bool { return c.wait == waitFirst || c.wait == waitNext
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.wait == waitFirst {
+	switch c.wait {
+	case waitFirst:
 		t = shift(t, c.late)
+	case waitNext:
+		// The second time it says that the wait is over: the next request's
+		// beginning was in net/http's buffer.
+		if c.armed {
+			c.clean = false
+		}
+		c.armed = true
+	case waitNone, waitOver:
 	}
 	c.wanted = t
 	return c.Conn.SetReadDeadline(c.deadline())
@@ -212,18 +240,11 @@ func (c *conn) state(to wait) {
 	if c.wait == waitOver {
 		return
 	}
-	if c.drain == modeServe { // the usual case, cheap
-		c.wait = to
-		c.clean = to == waitNext
-		return
-	}
 	from := c.wait
 	c.wait = to
-	switch {
-	case to == waitNext:
-		// net/http sets the deadline of the wait after this.
-		c.clean = true
-	case from != waitNone && c.drain != modeServe:
+	c.clean = to == waitNext
+	c.armed = false // net/http sets the deadline after this
+	if to != waitNext && from != waitNone && c.drain != modeServe {
 		c.Conn.SetReadDeadline(c.wanted)
 	}
 }

@@ -22,18 +22,43 @@ type core struct {
 	ready  chan struct{} // closed when prepare is done
 	served chan struct{} // closed when the real listener's Serve has returned
 
-	listener *listener
-	adopted  *feed
-	feeding  sync.WaitGroup
+	listener  *listener
+	canMove   func() bool // the self-check
+	successor func(context.Context) sender
+	adopted   *feed
+	feeding   sync.WaitGroup
 
-	handover atomic.Pointer[restart.Handover]
-	linger   atomic.Int64 // a time.Duration, from the beginning of the drain on
+	send   atomic.Pointer[sender]
+	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
+
+	tickets *tickets
 
 	announced atomic.Int64 // connections told to close
 }
 
+// A sender moves a connection to the successor, or fails and leaves it as it
+// was.
+type sender func(net.Conn) error
+
 func newCore() *core {
-	return &core{fleet: newFleet(), ready: make(chan struct{}), served: make(chan struct{})}
+	return &core{
+		fleet:     newFleet(),
+		ready:     make(chan struct{}),
+		served:    make(chan struct{}),
+		canMove:   canMove,
+		successor: senderFrom,
+		tickets:   newTickets(),
+	}
+}
+
+// senderFrom returns the way to the successor that Shutdown's context carries,
+// nil if there is none.
+func senderFrom(ctx context.Context) sender {
+	h, ok := restart.HandoverFrom(ctx)
+	if !ok {
+		return nil
+	}
+	return func(c net.Conn) error { return h.Send(c, nil) }
 }
 
 // prepare puts the core between l and net/http.
@@ -41,6 +66,12 @@ func (k *core) prepare(s *Server, l net.Listener) {
 	k.server = s
 	k.listener = &listener{Listener: l, core: k}
 	k.hook(s.Server)
+	if s.tls {
+		if s.TLSConfig == nil {
+			s.TLSConfig = new(tls.Config)
+		}
+		k.tickets.install(s.TLSConfig)
+	}
 	k.adopted = newFeed(l.Addr())
 	if !s.tls {
 		// net/http serves several listeners side by side. This one ends with
@@ -183,28 +214,19 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 	case <-ctx.Done():
 	}
 
-	m, linger := modeLinger, s.Linger
-	h, replaced := restart.HandoverFrom(ctx)
+	linger, send := s.Linger, k.successor(ctx)
 	switch {
 	case linger < 0:
 		linger = 0
-	case linger == 0 && replaced:
+	case linger == 0 && send != nil:
 		linger = DefaultLinger
 	case linger == 0:
 		linger = stopLinger
 	}
-	switch {
-	case !replaced || s.tls:
-	case canMove():
-		k.handover.Store(h)
-		m = modeMove
-	default:
-		slog.Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved", "listener", s.Addr)
-	}
 	k.linger.Store(int64(linger))
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
-	k.fleet.begin(m)
+	k.fleet.begin(k.choose(s, send))
 
 	select {
 	case <-k.fleet.whenGone():
@@ -223,10 +245,24 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 	return err
 }
 
+// choose says what the drain does with connections: send moves them, nil if
+// there is nobody to move them to.
+func (k *core) choose(s *Server, send sender) mode {
+	switch {
+	case send == nil || s.tls:
+		return modeLinger
+	case !k.canMove():
+		slog.Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved", "listener", s.Addr)
+		return modeLinger
+	}
+	k.send.Store(&send)
+	return modeMove
+}
+
 // move implements owner. Where the successor does not take the connection, it
 // is served on here.
 func (k *core) move(c net.Conn) bool {
-	if h := k.handover.Load(); h != nil && h.Send(c, nil) == nil {
+	if send := k.send.Load(); send != nil && (*send)(c) == nil {
 		return true
 	}
 	return k.keep(c)
@@ -234,6 +270,7 @@ func (k *core) move(c net.Conn) bool {
 
 // keep serves a connection on that could not move, until it can be closed.
 func (k *core) keep(c net.Conn) bool {
+	c.SetReadDeadline(time.Time{}) // it was in the past, to end the wait
 	w := newConn(c, k, true, false)
 	k.fleet.add(w)
 	if !k.adopted.feed(w) {

@@ -12,14 +12,21 @@ import (
 // canMove reports whether net/http still behaves in the way that moving
 // connections leans on. It is tried out once in a process, over memory: a tiny
 // server answers one request, and the wait for the next one is ended, first
-// with nothing in net/http's buffer, then with one stray byte in it. Only the
-// first connection may come up for a move, and the client may have seen nothing
-// but the response. If a future net/http does otherwise, connections are
+// with nothing in net/http's buffer, then with one stray byte in it, then with
+// a whole request line. Only the first connection may come up for a move, and
+// the client may have seen nothing but the response. If a future net/http does otherwise, connections are
 // announced and closed instead.
 var canMove = sync.OnceValue(func() bool {
 	clean, cleanWhole := probe("")
-	stray, strayWhole := probe("X")
-	return clean && cleanWhole && !stray && strayWhole
+	if !clean || !cleanWhole {
+		return false
+	}
+	for _, stray := range []string{"X", "GET / HTTP/1.1\r\n"} {
+		if moved, whole := probe(stray); moved || !whole {
+			return false
+		}
+	}
+	return true
 })
 
 // probe serves one request followed by stray bytes and begins a drain when it

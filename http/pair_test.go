@@ -1,0 +1,185 @@
+package http
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A pair is an old server and a new one in one process: what the old one hands
+// over, the new one adopts. Only the way between them differs from a restart.
+type pair struct {
+	t        *testing.T
+	old, new *Server
+	addr     string
+	drained  chan error // what the old one's Shutdown returned
+	ctx      context.Context
+	hammer   context.CancelFunc
+
+	mu    sync.Mutex
+	moves int
+}
+
+// newPair serves handler with both. It tells handler by a header which one it
+// is.
+func newPair(t *testing.T, handler http.Handler) *pair {
+	t.Helper()
+	p := &pair{t: t, drained: make(chan error, 1)}
+	p.old, p.new = p.serve("old", handler), p.serve("new", handler)
+	p.addr = p.old.core.listener.Addr().String()
+	p.old.core.successor = func(context.Context) sender {
+		return func(c net.Conn) error {
+			// The connection itself travels: there is one process only. What
+			// the old one did to its descriptor stays behind.
+			c.SetReadDeadline(time.Time{})
+			if err := p.new.core.adopt(c); err != nil {
+				return err
+			}
+			p.mu.Lock()
+			p.moves++
+			p.mu.Unlock()
+			return nil
+		}
+	}
+	p.ctx, p.hammer = context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(func() {
+		p.hammer()
+		p.old.Server.Close()
+		p.new.Server.Close()
+		p.old.core.feeding.Wait()
+		p.new.core.feeding.Wait()
+	})
+	return p
+}
+
+func (p *pair) serve(name string, handler http.Handler) *Server {
+	p.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s := Wrap(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Served-By", name)
+		handler.ServeHTTP(w, r)
+	})})
+	go s.Serve(ln)
+	<-s.core.ready
+	return s
+}
+
+// drain begins to drain the old server.
+func (p *pair) drain() { go func() { p.drained <- p.old.Shutdown(p.ctx) }() }
+
+// draining waits until the drain has begun for every connection.
+func (p *pair) draining() {
+	p.t.Helper()
+	poll(p.t, "the drain to begin", func() bool {
+		p.old.core.fleet.mu.Lock()
+		defer p.old.core.fleet.mu.Unlock()
+		return p.old.core.fleet.mode != modeServe
+	})
+}
+
+func (p *pair) moved() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.moves
+}
+
+// end waits for the drain to end.
+func (p *pair) end() {
+	p.t.Helper()
+	select {
+	case err := <-p.drained:
+		if err != nil {
+			p.t.Errorf("Shutdown: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the drain does not end")
+	}
+}
+
+// poll waits for something that nothing announces.
+func poll(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for bound := time.Now().Add(20 * time.Second); time.Now().Before(bound); <-tick.C {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
+// A client is one raw connection: it never retries.
+type client struct {
+	t *testing.T
+	net.Conn
+	br *bufio.Reader
+}
+
+func (p *pair) dial() *client {
+	p.t.Helper()
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	p.t.Cleanup(func() { c.Close() })
+	return &client{t: p.t, Conn: c, br: bufio.NewReader(c)}
+}
+
+func (c *client) send(s string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		c.t.Fatalf("write: %v", err)
+	}
+}
+
+// receive reads one response and checks its body. It returns who sent it.
+func (c *client) receive(want string) (by string) {
+	c.t.Helper()
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		c.t.Fatalf("read response %q: %v", want, err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || string(body) != want || resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("got %s %q, %v; want 200 %q", resp.Status, body, err, want)
+	}
+	return resp.Header.Get("Served-By")
+}
+
+// echo answers with method, path and body, and counts.
+type echo struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	e.mu.Lock()
+	if e.seen == nil {
+		e.seen = make(map[string]int)
+	}
+	e.seen[r.URL.Path]++
+	e.mu.Unlock()
+	fmt.Fprintf(w, "%s %s %s %s", r.Method, r.URL.Path, body, r.Trailer.Get("Sum"))
+}
+
+func (e *echo) times(path string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seen[path]
+}

@@ -1,0 +1,135 @@
+package http
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// How long a ticket key encrypts, and how long it decrypts: what crypto/tls
+// does with keys of its own, and the bound of RFC 8446, 4.6.1.
+const (
+	ticketRotation = 24 * time.Hour
+	ticketLifetime = 7 * 24 * time.Hour
+)
+
+// tickets holds the keys of TLS session tickets, so that a client can resume
+// its session with the successor: crypto/tls makes keys anew in every process,
+// and a restart would make every client do a full handshake at once. They go
+// from process to process in memory only, and are rotated as crypto/tls does.
+type tickets struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	keys   []ticketKey // newest first
+	sealer *tls.Config // does the cryptography with keys
+}
+
+type ticketKey struct {
+	Key     [32]byte  `json:"key"`
+	Created time.Time `json:"created"`
+}
+
+func newTickets() *tickets { return &tickets{now: time.Now, sealer: new(tls.Config)} }
+
+// install makes c use the keys, unless c says itself how tickets are to be
+// treated.
+func (t *tickets) install(c *tls.Config) {
+	//lint:ignore SA1019 who has set the deprecated field manages keys
+	own := c.SessionTicketKey != [32]byte{}
+	if c.SessionTicketsDisabled || own || c.WrapSession != nil || c.UnwrapSession != nil {
+		return
+	}
+	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+		if err := t.rotate(); err != nil {
+			return nil, err
+		}
+		return t.sealer.EncryptTicket(cs, ss)
+	}
+	c.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+		if err := t.rotate(); err != nil {
+			return nil, err
+		}
+		return t.sealer.DecryptTicket(identity, cs)
+	}
+}
+
+// rotate makes a new key when the newest has served its time, and forgets
+// those that are too old.
+func (t *tickets) rotate() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	if len(t.keys) > 0 && now.Sub(t.keys[0].Created) < ticketRotation {
+		return nil
+	}
+	key := ticketKey{Created: now}
+	if _, err := rand.Read(key.Key[:]); err != nil {
+		return err
+	}
+	t.use(append([]ticketKey{key}, t.keys...))
+	return nil
+}
+
+// use takes those of keys that are not too old.
+func (t *tickets) use(keys []ticketKey) {
+	t.keys = nil
+	var raw [][32]byte
+	for _, k := range keys {
+		if age := t.now().Sub(k.Created); age >= -ticketRotation && age < ticketLifetime {
+			t.keys = append(t.keys, k)
+			raw = append(raw, k.Key)
+		}
+	}
+	if len(raw) > 0 {
+		t.sealer.SetSessionTicketKeys(raw)
+	}
+}
+
+// ticketState is what a predecessor leaves. Fields may be added.
+type ticketState struct {
+	Keys []ticketKey `json:"keys"`
+}
+
+func (t *tickets) state() ([]byte, error) {
+	if err := t.rotate(); err != nil {
+		return nil, fmt.Errorf("restart/http: session tickets: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return json.Marshal(ticketState{t.keys})
+}
+
+// restore takes the predecessor's keys. Without them clients only have to do a
+// full handshake, so a state that is not understood stops nothing.
+func (t *tickets) restore(state []byte) {
+	var s ticketState
+	if err := json.Unmarshal(state, &s); err != nil {
+		slog.Warn("restart/http: session ticket keys of the predecessor are not usable", "error", err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.use(s.Keys)
+}
+
+// State implements [restart.Stateful]: the successor gets the keys of the TLS
+// session tickets, so that clients can resume their sessions there.
+func (s *Server) State() ([]byte, error) {
+	if s.core == nil || !s.tls {
+		return nil, nil
+	}
+	return s.core.tickets.state()
+}
+
+// Restore implements [restart.Stateful].
+func (s *Server) Restore(state []byte) error {
+	if s.core != nil && s.tls && len(state) > 0 {
+		s.core.tickets.restore(state)
+	}
+	return nil
+}
