@@ -49,6 +49,7 @@ type conn struct {
 	clean   bool // nothing was read since net/http began to wait
 	armed   bool // net/http has set the deadline of its wait for a next request
 	moving  bool // the read has been ended so that Close can move the connection
+	closed  bool
 	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
 
 	draining chan struct{} // closed to tell handlers; nil until one asks
@@ -288,11 +289,16 @@ func (c *conn) announce() (now, first bool) {
 	return true, first
 }
 
-// Close is where a connection moves.
+// Close is where a connection moves. net/http may close twice, and by the
+// second time the connection may be served by another conn.
 func (c *conn) Close() error {
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return net.ErrClosed
+	}
+	c.closed = true
 	moving := c.moving && c.wait != waitOver
-	c.moving = false
 	c.wait = waitOver
 	c.mu.Unlock()
 	defer c.owner.remove(c)
