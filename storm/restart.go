@@ -20,6 +20,8 @@ const (
 	settle = time.Second
 	// probeEvery is the pause between two requests that look for the new process.
 	probeEvery = 5 * time.Millisecond
+	// nobody is how long there may be no process at all: an old one may end before its successor has been recognised.
+	nobody     = 2 * time.Second
 	commandEnd = 60 * time.Second
 )
 
@@ -75,14 +77,16 @@ func (r *run) restart(ctx context.Context, n int) error {
 	}
 	r.timeline.hurry(true)
 	defer r.timeline.hurry(false)
-	limit := trigger.Add(r.cfg.RestartLimit)
+	limit, lastSeen := trigger.Add(r.cfg.RestartLimit), trigger
 	for rep.FirstAnswer == 0 {
 		switch {
 		case ctx.Err() != nil:
 			rep.Failed = "interrupted"
 		case time.Now().After(limit):
 			rep.Failed = fmt.Sprintf("no new process answered within %v", r.cfg.RestartLimit)
-		case len(r.watcher.Living()) == 0:
+		case len(r.watcher.Living()) > 0:
+			lastSeen = time.Now()
+		case time.Since(lastSeen) > nobody:
 			rep.Failed = "the server ended, and no new process came"
 		}
 		if rep.Failed != "" {
