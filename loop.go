@@ -152,6 +152,9 @@ func (l *loop) end() {
 	close(l.dead)
 	if l.r.pred != nil {
 		l.r.pred.conn.Close()
+		for _, line := range l.r.pred.lifelines {
+			line.cut()
+		}
 	}
 	if l.successor != nil {
 		l.successor.leave()

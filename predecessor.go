@@ -223,3 +223,16 @@ type lifeline struct {
 }
 
 func (l lifeline) gone() bool { return fdutil.AtEOF(l.file) }
+
+// wait waits until the generation is gone and reports true, or false if cut was
+// called.
+func (l lifeline) wait() bool {
+	for {
+		if _, err := l.file.Read(make([]byte, 1)); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
+}
+
+// cut ends wait.
+func (l lifeline) cut() { l.file.SetReadDeadline(time.Unix(1, 0)) }

@@ -36,6 +36,7 @@ type Restarter struct {
 	over     chan struct{} // closed when Run has returned
 	status   atomic.Pointer[Status]
 	adopted  atomic.Int64 // connections taken from the predecessor
+	alone    chan struct{}
 }
 
 // New returns a Restarter. In a process that a restart has started it receives
@@ -64,6 +65,7 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 		stopped: make(chan struct{}),
 		hammer:  make(chan struct{}, 1),
 		over:    make(chan struct{}),
+		alone:   make(chan struct{}),
 	}
 	r.hooks.take(earlySignals...)
 	if err := r.inherit(); err != nil {
@@ -177,6 +179,13 @@ func (r *Restarter) Before(sig os.Signal, h Hook) { r.hooks.add(r.hooks.before, 
 // succeeded or failed, see [Status.LastError], and after a drain has begun. An
 // error is logged.
 func (r *Restarter) After(sig os.Signal, h Hook) { r.hooks.add(r.hooks.after, sig, h) }
+
+// Alone returns a channel that is closed when this process serves and every
+// earlier generation has ended, however it ended. Work that only one process
+// may do, such as running jobs or holding a lock, should wait for it: an
+// earlier generation that drains may still be at it. It is never closed unless
+// Run runs.
+func (r *Restarter) Alone() <-chan struct{} { return r.alone }
 
 // Run serves until the process is replaced or stopped and returns when it has
 // drained. The result is nil when that went in good order, whether or not the

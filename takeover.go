@@ -51,6 +51,19 @@ func (l *loop) watchPredecessor() {
 	})
 }
 
+// watchAncestors closes Alone's channel when no earlier generation lives. The
+// end of the loop ends it, too.
+func (l *loop) watchAncestors() {
+	if l.r.pred != nil {
+		for _, line := range l.r.pred.lifelines {
+			if !line.wait() {
+				return
+			}
+		}
+	}
+	close(l.r.alone)
+}
+
 // progress takes the next step of starting, if it can be taken.
 func (l *loop) progress() {
 	if l.state != StateStarting || l.taken == 0 || l.accepting < l.listeners() {
@@ -167,6 +180,7 @@ func (l *loop) orphaned() {
 
 func (l *loop) nowServing() {
 	l.to(StateServing)
+	l.goroutines.Go(l.watchAncestors)
 	for _, s := range l.r.table.list() {
 		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
 	}
