@@ -153,16 +153,12 @@ func ExampleRestarter_Before() {
 	})
 }
 
-// A hook on a signal that does nothing of its own, and one that says how a
-// restart ended.
+// A hook that says how a restart ended.
 func ExampleRestarter_After() {
 	r, err := restart.New(restart.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	r.After(syscall.SIGUSR1, func(context.Context, os.Signal) error {
-		return json.NewEncoder(os.Stderr).Encode(r.Status().Listeners)
-	})
 	r.After(syscall.SIGHUP, func(context.Context, os.Signal) error {
 		if s := r.Status(); s.LastError != nil {
 			log.Printf("still serving: %v", s.LastError)
