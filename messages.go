@@ -63,12 +63,13 @@ func (m signalDone) handle(l *loop) {
 }
 
 // fromPredecessor is a message from the predecessor; gone means that it can
-// send no more.
+// send no more, broken that what it sent cannot be read.
 type fromPredecessor struct {
-	typ   wire.Type
-	again bool
-	text  string
-	gone  bool
+	typ    wire.Type
+	again  bool
+	text   string
+	gone   bool
+	broken error
 }
 
 func (m fromPredecessor) handle(l *loop) { l.heard(m) }

@@ -1,7 +1,9 @@
 package restart
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"example.com/restart/internal/channel"
@@ -25,7 +27,11 @@ func (l *loop) watchPredecessor() {
 		for {
 			f, files, err := conn.Recv()
 			if err != nil {
-				l.post(fromPredecessor{gone: true})
+				m := fromPredecessor{gone: errors.Is(err, io.EOF)}
+				if !m.gone {
+					m.broken = err
+				}
+				l.post(m)
 				return
 			}
 			if f.Type == wire.TypeConns {
@@ -128,6 +134,9 @@ func (l *loop) heard(m fromPredecessor) {
 	switch {
 	case m.gone:
 		l.orphaned()
+	case m.broken != nil:
+		// It lives, and may well serve.
+		l.giveUp(fmt.Errorf("restart: what the predecessor says makes no sense: %w", m.broken))
 	case m.typ == wire.TypeAbort:
 		l.giveUp(fmt.Errorf("restart: the predecessor gave up on this process: %s", m.text))
 	case m.typ == wire.TypeCommit && l.stage == stageOffered:

@@ -1,0 +1,145 @@
+//go:build linux
+
+package restart
+
+import (
+	"net"
+	"os"
+	"testing"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/wire"
+)
+
+// An old process, played by a script: it listens, and leaves its socket to the
+// Restarter under test.
+type oldProcess struct {
+	*peer
+	ln     *net.TCPListener
+	theirs *os.File
+	life   *os.File // write end of its lifeline
+	pipe   *os.File // read end
+}
+
+func newOldProcess(t *testing.T) *oldProcess {
+	t.Helper()
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &oldProcess{ln: ln}
+	o.peer, o.theirs = newPair(t)
+	if o.pipe, o.life, err = os.Pipe(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		o.theirs.Close()
+		o.die()
+	})
+	return o
+}
+
+// die closes all that the process had.
+func (o *oldProcess) die() {
+	o.ln.Close()
+	o.life.Close()
+	o.pipe.Close()
+	o.peer.die()
+}
+
+func (o *oldProcess) address() string { return o.ln.Addr().String() }
+
+// system is that of the process which the old one has started.
+func (o *oldProcess) system() system {
+	sys := fakeSystem()
+	sys.inherit = func() (*channel.Conn, error) { return channel.Open(o.theirs) }
+	return sys
+}
+
+func (o *oldProcess) hello() {
+	o.send(wire.TypeHello, wire.Hello{PID: os.Getpid(), Generation: 3})
+}
+
+func (o *oldProcess) desc() wire.File {
+	return wire.File{Kind: wire.KindListener, Name: "web", Network: "tcp", Address: o.address(), Local: o.address()}
+}
+
+func (o *oldProcess) sendFiles() {
+	f := dup(o.t, o.ln)
+	defer f.Close()
+	life := wire.File{Kind: wire.KindLifeline, PID: os.Getpid(), Generation: 3}
+	odd := wire.File{Kind: "from a newer version"}
+	o.send(wire.TypeFiles, wire.Files{Files: []wire.File{o.desc(), life, odd}}, f, o.pipe, f)
+}
+
+func (o *oldProcess) bequeath() {
+	o.hello()
+	o.sendFiles()
+	o.send(wire.TypeStart, wire.Start{})
+}
+
+func (o *oldProcess) wantReady() {
+	var ready wire.Ready
+	o.want(wire.TypeReady, &ready)
+	if len(ready.Claimed) != 1 || ready.Claimed[0] != "web" || ready.PID != os.Getpid() {
+		o.fatalf("got %+v", ready)
+	}
+}
+
+func (o *oldProcess) commit() {
+	o.wantReady()
+	o.send(wire.TypeCommit, wire.Commit{})
+	o.want(wire.TypeCommitted, nil)
+}
+
+func (o *oldProcess) toServing(g wire.Go) {
+	o.commit()
+	o.send(wire.TypeGo, g)
+	o.want(wire.TypeServing, nil)
+}
+
+// inherit makes the Restarter that follows the old process, and runs it.
+func (o *oldProcess) inherit(t *testing.T, opts Options) (*run, error) {
+	t.Helper()
+	x, err := o.newHeir(t, opts)
+	if err != nil {
+		return nil, err
+	}
+	x.run()
+	return x, nil
+}
+
+// newHeir does not run it.
+func (o *oldProcess) newHeir(t *testing.T, opts Options) (*run, error) {
+	t.Helper()
+	x := &run{t: t, log: newLogs(t), service: newTestService(), address: o.address(), result: make(chan error, 1)}
+	x.service.answer = "new"
+	opts.Logger = slogTo(x.log)
+	r, err := newRestarter(opts, o.system())
+	if err != nil {
+		return nil, err
+	}
+	x.r = r
+	if _, err := r.Add("web", "tcp", o.address(), x.service); err != nil {
+		r.close()
+		return nil, err
+	}
+	return x, nil
+}
+
+// acceptsNothing checks that the old process's clients are still its own.
+func (o *oldProcess) acceptsNothing() {
+	o.t.Helper()
+	client, err := net.Dial("tcp", o.address())
+	if err != nil {
+		o.t.Error(err)
+		return
+	}
+	defer client.Close()
+	c, err := o.ln.Accept()
+	if err != nil {
+		o.t.Error(err)
+		return
+	}
+	c.Close()
+}

@@ -1,0 +1,220 @@
+//go:build linux
+
+package restart
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/restart/internal/wire"
+)
+
+// steps of a predecessor, up to each of which it lives.
+var steps = []struct {
+	name  string
+	first func(*oldProcess) // before the successor is made
+	then  func(*oldProcess) // while it runs
+}{
+	{"before hello", func(o *oldProcess) {}, nil},
+	{"after hello", func(o *oldProcess) { o.hello() }, nil},
+	{"after the files", func(o *oldProcess) { o.hello(); o.sendFiles() }, nil},
+	{"after start", func(o *oldProcess) { o.bequeath() }, nil},
+	{"after ready", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.wantReady() }},
+	{"after commit", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) {
+		o.wantReady()
+		o.send(wire.TypeCommit, wire.Commit{})
+	}},
+	{"after committed", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.commit() }},
+	{"after go", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) {
+		o.commit()
+		o.send(wire.TypeGo, wire.Go{})
+	}},
+	{"after serving", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.toServing(wire.Go{}) }},
+}
+
+// That nobody serves must not come out of any order of deaths.
+func TestPredecessorDies(t *testing.T) {
+	for _, step := range steps {
+		t.Run(step.name, func(t *testing.T) {
+			o := newOldProcess(t)
+			step.first(o)
+			if step.then == nil {
+				o.die()
+			}
+			pidFile := filepath.Join(t.TempDir(), "x.pid")
+			x, err := o.inherit(t, Options{PIDFile: pidFile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if step.then != nil {
+				inScript(func() { step.then(o) })
+				o.die()
+			}
+			x.log.wait(t, 1, "to=serving")
+			x.answers("new")
+			if !ownsPIDFile(pidFile) {
+				t.Error("the PID file is not ours")
+			}
+			x.r.Shutdown()
+			if err := x.returned(); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			if _, err := os.Stat(pidFile); err == nil {
+				t.Error("the PID file stays")
+			}
+		})
+	}
+}
+
+// inScript runs a part of a script in this goroutine's place, so that a script
+// that fails ends only itself.
+func inScript(part func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		part()
+	}()
+	<-done
+}
+
+// A predecessor that gives up serves on, so its successor must not.
+func TestPredecessorAborts(t *testing.T) {
+	for _, step := range steps[1:7] {
+		t.Run(step.name, func(t *testing.T) {
+			o := newOldProcess(t)
+			notTakenOver(t, o, step.first, step.then, func() { o.send(wire.TypeAbort, wire.Abort{Reason: "too late"}) }, "too late")
+		})
+	}
+}
+
+// A predecessor that talks nonsense is not dead: it may serve on.
+func TestPredecessorTalksNonsense(t *testing.T) {
+	for _, step := range steps[:7] {
+		for name, packet := range map[string]string{
+			"garbage":       "GET / HTTP/1.1\r\n\r\n",
+			"wrong version": "RSTT\x00\x02\x00\x0c\x00\x00\x00\x02{}",
+			"cut off":       "RSTT\x00\x01\x00\x0c\x00\x00\x00\x09{}",
+		} {
+			t.Run(step.name+", "+name, func(t *testing.T) {
+				o := newOldProcess(t)
+				notTakenOver(t, o, step.first, step.then, func() { o.raw(packet) }, "")
+			})
+		}
+		t.Run(step.name+", out of turn", func(t *testing.T) {
+			o := newOldProcess(t)
+			notTakenOver(t, o, step.first, step.then, func() { o.send(wire.TypeServing, wire.Serving{}) }, "serving")
+		})
+	}
+	for _, step := range steps[3:6] {
+		t.Run(step.name+", go without commit", func(t *testing.T) {
+			if step.name == "after commit" {
+				return // it may have been committed by then
+			}
+			o := newOldProcess(t)
+			notTakenOver(t, o, step.first, step.then, func() { o.send(wire.TypeGo, wire.Go{}) }, "go")
+		})
+	}
+}
+
+// notTakenOver leads a successor to a step, lets the predecessor say something
+// and checks that the successor ends without having accepted.
+func notTakenOver(t *testing.T, o *oldProcess, first, then func(*oldProcess), say func(), want string) {
+	t.Helper()
+	first(o)
+	if then == nil {
+		say()
+	}
+	x, err := o.inherit(t, Options{})
+	if err == nil {
+		if then != nil {
+			inScript(func() { then(o); say() })
+		}
+		x.log.wait(t, 1, "from=starting") // to whatever
+		if x.log.count("to=serving") == 0 {
+			err = x.returned()
+		}
+		if got := x.log.count("to=serving"); got != 0 {
+			t.Error("it took over")
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want an error with %q", err, want)
+	}
+	o.acceptsNothing()
+}
+
+// A newer predecessor may say what this version does not know.
+func TestUnknownMessagesAreSkipped(t *testing.T) {
+	o := newOldProcess(t)
+	unknown := func() { o.send(wire.Type(500), map[string]any{"x": 1}) }
+	unknown()
+	o.hello()
+	unknown()
+	o.sendFiles()
+	unknown()
+	o.send(wire.TypeStart, map[string]any{"colour": "red"})
+	unknown()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() {
+		o.wantReady()
+		unknown()
+		o.send(wire.TypeCommit, wire.Commit{})
+		unknown()
+		o.want(wire.TypeCommitted, nil)
+		unknown()
+		o.send(wire.TypeGo, wire.Go{})
+		o.want(wire.TypeServing, nil)
+		unknown()
+	})
+	x.log.wait(t, 1, "to=serving")
+	x.answers("new")
+	if got, want := x.r.Status().Generation, 4; got != want {
+		t.Errorf("got generation %d, want %d", got, want)
+	}
+}
+
+// What New must not believe.
+func TestManifestIsChecked(t *testing.T) {
+	for name, tt := range map[string]struct {
+		say  func(*oldProcess)
+		want string
+	}{
+		"no greeting":       {func(o *oldProcess) { o.sendFiles() }, "want a greeting"},
+		"another's channel": {func(o *oldProcess) { o.send(wire.TypeHello, wire.Hello{PID: 1, Generation: 1}) }, "belongs to"},
+		"no generation":     {func(o *oldProcess) { o.send(wire.TypeHello, wire.Hello{PID: os.Getpid()}) }, "generation 0"},
+		"a file too few": {func(o *oldProcess) {
+			o.hello()
+			o.send(wire.TypeFiles, wire.Files{Files: []wire.File{o.desc(), o.desc()}}, o.pipe)
+		}, "2 descriptors announced, 1 received"},
+		"a file too many": {func(o *oldProcess) {
+			o.hello()
+			o.send(wire.TypeFiles, wire.Files{}, o.pipe)
+		}, "0 descriptors announced, 1 received"},
+		"hello twice": {func(o *oldProcess) { o.hello(); o.hello() }, "unexpected message hello"},
+		"not JSON":    {func(o *oldProcess) { o.hello(); o.raw("RSTT\x00\x01\x00\x02\x00\x00\x00\x01{") }, "decode files"},
+		"not the socket it says": {func(o *oldProcess) {
+			o.hello()
+			o.send(wire.TypeFiles, wire.Files{Files: []wire.File{o.desc()}}, o.pipe)
+			o.send(wire.TypeStart, wire.Start{})
+		}, "not a socket"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOldProcess(t)
+			tt.say(o)
+			x, err := o.newHeir(t, Options{})
+			if err == nil {
+				x.run()
+				t.Fatal("it was believed")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+			o.acceptsNothing()
+		})
+	}
+}
