@@ -79,7 +79,9 @@ func (p *predecessor) receive() error {
 	if err := p.conn.SetDeadline(time.Now().Add(manifestTimeout)); err != nil {
 		return err
 	}
-	if err := p.hello(); err != nil {
+	if err := p.hello(); errors.Is(err, io.EOF) {
+		return nil // it died before it could leave anything: a cold start
+	} else if err != nil {
 		return err
 	}
 	for {
