@@ -38,6 +38,7 @@ type drain struct {
 	hammer  <-chan struct{}         // closed to end it by force
 	served  <-chan struct{}         // closed when every Serve has returned
 	log     *slog.Logger
+	began   time.Time
 
 	wasCut atomic.Int64 // connections closed by force
 }

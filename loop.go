@@ -53,6 +53,7 @@ type loop struct {
 type attempt struct {
 	cancel context.CancelCauseFunc
 	reply  func(error)
+	began  time.Time
 	stop   string // not empty: stop when it has ended, and why
 }
 

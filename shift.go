@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 )
@@ -19,7 +20,7 @@ func (l *loop) restart(ctx context.Context, reply func(error)) {
 	l.again = false
 	l.log.Info("restart: starting a successor")
 	ctx, cancel := context.WithCancelCause(ctx)
-	l.attempt = &attempt{cancel: cancel, reply: reply}
+	l.attempt = &attempt{cancel: cancel, reply: reply, began: time.Now()}
 	b := bequest{
 		generation: l.r.generation,
 		sockets:    l.r.table.list()[:l.taken],
@@ -99,7 +100,7 @@ func (l *loop) attempted(s *successor, err error) {
 		l.retakePIDFile()
 	} else {
 		l.successor = s
-		l.log.Info("restart: replaced, draining", "successor", s.pid)
+		l.log.Info("restart: replaced, draining", "successor", s.pid, "elapsed", time.Since(a.began))
 		l.drain()
 	}
 	l.publish() // who is told may look at Status
@@ -182,6 +183,7 @@ func (l *loop) drain() {
 	l.r.table.close()
 	go func() { l.services.Wait(); close(l.served) }()
 	l.draining = &drain{
+		began:   time.Now(),
 		sockets: l.r.table.list(),
 		left: func(s *socket) bool {
 			return !held && (l.successor == nil || !slices.Contains(l.successor.claimed, s.name))
@@ -211,7 +213,7 @@ func (l *loop) finish(err error) {
 		l.clear()
 	}
 	l.to(StateStopped)
-	l.log.Info("restart: drained", l.counts()...)
+	l.log.Info("restart: drained", append(l.counts(), "elapsed", time.Since(l.draining.began))...)
 }
 
 // counts says what became of the connections.

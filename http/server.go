@@ -2,7 +2,9 @@ package http
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -161,9 +163,23 @@ func (s *Server) Serve(l net.Listener) error {
 	s.core.prepare(s, l)
 	defer close(s.core.served)
 	if s.tls {
+		if err := s.checkCertificate(); err != nil {
+			return err
+		}
 		return s.Server.ServeTLS(s.core.listener, s.certFile, s.keyFile)
 	}
 	return s.Server.Serve(s.core.listener)
+}
+
+// checkCertificate says which file is wrong; ServeTLS would not.
+func (s *Server) checkCertificate() error {
+	if s.certFile == "" && s.keyFile == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(s.certFile, s.keyFile); err != nil {
+		return fmt.Errorf("restart/http: certificate %s with key %s: %w", s.certFile, s.keyFile, err)
+	}
+	return nil
 }
 
 // Shutdown implements [restart.Service].
