@@ -15,9 +15,12 @@ import (
 
 func goTool(t *testing.T, args ...string) []byte {
 	t.Helper()
-	out, err := exec.Command("go", args...).Output()
+	var stderr strings.Builder
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
 	}
 	return out
 }
@@ -66,6 +69,25 @@ func TestRootDoesNotImportHTTP(t *testing.T) {
 			t.Errorf("the root package imports %s", heavy)
 		}
 	}
+}
+
+var program = regexp.MustCompile("(?s)```go\n(package main\n.*?)```")
+
+// The first thing that a visitor copies must compile.
+func TestReadmeProgramCompiles(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := program.FindSubmatch(readme)
+	if m == nil {
+		t.Fatal("README.md has no program")
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, m[1], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	goTool(t, "vet", file)
 }
 
 // markdown returns the documentation's files and what is in them.

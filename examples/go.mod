@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	example.com/restart v0.0.0-00010101000000-000000000000
 	example.com/restart/storm v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
 	golang.org/x/sys v0.49.0
 )
 

@@ -4,6 +4,7 @@ package exampletest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -72,15 +73,25 @@ func freePorts(t *testing.T, text string) string {
 	return port.ReplaceAllStringFunc(text, func(addr string) string {
 		host, port := addr[:len("127.0.0.1:")], addr[len("127.0.0.1:"):]
 		if free[port] == "" {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ln.Close()
-			free[port] = strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+			free[port] = freePort(t)
 		}
 		return host + free[port]
 	})
+}
+
+// freePort returns a port that nobody listens on and that the kernel gives to
+// no client (ip(7), ip_local_port_range), so that it stays free.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(15000 + rand.IntN(15000))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			ln.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port between 15000 and 30000")
+	return ""
 }
 
 // A step is a command and what it should print.
