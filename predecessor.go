@@ -79,6 +79,9 @@ func (p *predecessor) receive() error {
 	if err := p.conn.SetDeadline(time.Now().Add(manifestTimeout)); err != nil {
 		return err
 	}
+	// Whoever reads on, long after this maybe, must see the end of the channel
+	// as that.
+	defer p.conn.SetDeadline(time.Time{})
 	if err := p.hello(); errors.Is(err, io.EOF) {
 		return nil // it died before it could leave anything: a cold start
 	} else if err != nil {
@@ -102,7 +105,7 @@ func (p *predecessor) receive() error {
 			err = p.takeState(f)
 		case wire.TypeStart:
 			channel.CloseAll(files)
-			return p.conn.SetDeadline(time.Time{})
+			return nil
 		case wire.TypeAbort:
 			channel.CloseAll(files)
 			var abort wire.Abort
