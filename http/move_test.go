@@ -187,3 +187,44 @@ func completed(sent string, n int) int {
 	}
 	return 0
 }
+
+// A client that asks first (Expect: 100-continue) gets its answer wherever the
+// drain falls.
+func TestExpectContinueWhileDraining(t *testing.T) {
+	const head = "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+	for _, when := range []string{"before", "in the head", "after the head", "after 100"} {
+		t.Run(when, func(t *testing.T) {
+			e := new(echo)
+			p := newPair(t, e)
+			c := p.dial()
+			c.send(get("/first"))
+			c.receive(want("/first"))
+			at := func(moment string) {
+				if moment == when {
+					p.drain()
+					p.draining()
+				}
+			}
+			at("before")
+			c.send(head[:20])
+			at("in the head")
+			c.send(head[20:])
+			at("after the head")
+			line, err := c.br.ReadString('\n')
+			if err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+				t.Fatalf("got %q, %v; want 100 Continue", line, err)
+			}
+			c.br.ReadString('\n')
+			at("after 100")
+			c.send("hel")
+			c.send("lo")
+			c.receive("POST /a hello ")
+			c.send(get("/last"))
+			c.receive(want("/last"))
+			if got := e.times("/a"); got != 1 {
+				t.Errorf("answered %d times, want once", got)
+			}
+			p.end()
+		})
+	}
+}
