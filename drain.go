@@ -97,6 +97,9 @@ func (d *drain) shutdown(ctx context.Context) <-chan error {
 	for _, s := range d.sockets {
 		wg.Go(func() {
 			ctx := ctx
+			if !d.left(s) {
+				ctx = context.WithValue(ctx, replacedKey{}, true)
+			}
 			if h := d.to(s); h != nil {
 				ctx = context.WithValue(ctx, handoverKey{}, h)
 			}

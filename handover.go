@@ -51,6 +51,14 @@ func HandoverFrom(ctx context.Context) (*Handover, bool) {
 	return h, ok
 }
 
+type replacedKey struct{}
+
+// Replaced reports whether another process serves the listener from now on:
+// the successor, unless it has dropped it. ctx is the context of a [Service]'s
+// Shutdown. A service that says elsewhere whether it is to be had, as a health
+// check does, must take itself back only if this is false.
+func Replaced(ctx context.Context) bool { return ctx.Value(replacedKey{}) != nil }
+
 // Send moves c and up to 32 KiB of state. c must be a connection that this
 // service accepted or adopted, as the listener gave it: not one wrapped in TLS,
 // whose keys stay behind. Nothing may read from c any more, and what was read
