@@ -77,8 +77,8 @@
 // connection is the service's to wait for, in its Shutdown.
 //
 // Several generations may drain at once, up to [Options.MaxDraining]. Work that
-// only one process may do, such as a timer that sends mail, must be given up
-// in Shutdown. [Status] lists the generations that still live.
+// only one process may do, such as a timer that sends mail, waits for
+// [Restarter.Alone]. [Status] lists the generations that still live.
 //
 // # Live connections and state
 //

@@ -169,6 +169,34 @@ func ExampleRestarter_After() {
 	})
 }
 
+// Work that only one process may do begins when no earlier generation is left.
+func ExampleRestarter_Alone() {
+	r, err := restart.New(restart.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var jobs sync.WaitGroup
+	jobs.Go(func() {
+		select {
+		case <-r.Alone():
+			runJobs(ctx)
+		case <-ctx.Done():
+		}
+	})
+	if _, err := r.Add("daytime", "tcp", ":13", daytime{}); err != nil {
+		log.Fatal(err)
+	}
+	err = r.Run(ctx)
+	stop()
+	jobs.Wait() // the next generation's begin when this process has ended
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func runJobs(context.Context) {}
+
 // Restart tells its caller how it went: here an administrator who asks over
 // HTTP.
 func ExampleRestarter_Restart() {
