@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 
 // patience bounds every wait of these tests. It is a guard against hanging,
 // never a measure.
-const patience = 30 * time.Second
+const patience = 15 * time.Second
 
 type sysConn = syscall.Conn
 
@@ -169,7 +170,7 @@ func fakeRestarter(t *testing.T, o Options, sys system) *Restarter {
 // client has sent one. It has no sockets or clocks of its own.
 type testService struct {
 	answer string
-	accept func(net.Conn) // instead of answering
+	accept atomic.Pointer[func(net.Conn)] // instead of answering
 
 	mu       sync.Mutex
 	ln       net.Listener
@@ -213,8 +214,8 @@ func (s *testService) Serve(ln net.Listener) error {
 
 func (s *testService) handle(c net.Conn) {
 	defer c.Close()
-	if s.accept != nil {
-		s.accept(c)
+	if accept := s.accept.Load(); accept != nil {
+		(*accept)(c)
 		return
 	}
 	buf := make([]byte, 100)

@@ -36,6 +36,7 @@ type loop struct {
 	hookCtx    context.Context
 	interrupts int  // SIGINTs so far
 	again      bool // a restart was asked for while another was under way
+	told       bool // and the successor knows
 
 	attempt   *attempt
 	draining  *drain

@@ -56,7 +56,7 @@ type signalDone struct{ sig os.Signal }
 
 func (m signalDone) handle(l *loop) {
 	l.signals.busy[m.sig] = false
-	if l.signals.pending[m.sig] {
+	if l.signals.pending[m.sig] && l.state != StateStopped {
 		delete(l.signals.pending, m.sig)
 		l.handle(m.sig)
 	}

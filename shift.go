@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -17,7 +18,8 @@ func (l *loop) restart(ctx context.Context, reply func(error)) {
 		return
 	}
 	l.to(StateRestarting)
-	l.again = false
+	l.again, l.told = false, false
+	delete(l.signals.pending, syscall.SIGHUP) // asks for no more than this one
 	l.log.Info("restart: starting a successor")
 	ctx, cancel := context.WithCancelCause(ctx)
 	l.attempt = &attempt{cancel: cancel, reply: reply, began: time.Now()}
@@ -50,7 +52,10 @@ func (l *loop) askedAgain() bool {
 // askAgain asks whether a restart was asked for during this one.
 type askAgain struct{ reply chan<- bool }
 
-func (m askAgain) handle(l *loop) { m.reply <- l.again }
+func (m askAgain) handle(l *loop) {
+	l.told = l.again
+	m.reply <- l.again
+}
 
 // refusal says why no restart can be tried now.
 func (l *loop) refusal() error {
@@ -72,10 +77,12 @@ func (l *loop) refusal() error {
 	return nil
 }
 
-// restartAgain does what a SIGHUP asked for that came at a bad moment.
+// restartAgain does what a SIGHUP asked for that came at a bad moment, hooks
+// included.
 func (l *loop) restartAgain() {
 	if l.again {
-		l.restart(l.hookCtx, l.logFailure)
+		l.again = false
+		l.handle(syscall.SIGHUP)
 	}
 }
 
@@ -101,6 +108,9 @@ func (l *loop) attempted(s *successor, err error) {
 	} else {
 		l.successor = s
 		l.log.Info("restart: replaced, draining", "successor", s.pid, "elapsed", time.Since(a.began))
+		if l.again && !l.told {
+			s.pass(syscall.SIGHUP) // came after "go"
+		}
 		l.drain()
 	}
 	l.publish() // who is told may look at Status

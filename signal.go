@@ -68,11 +68,11 @@ type dispatcher struct {
 }
 
 // handle runs what belongs to sig: Before hooks, the action, After hooks. One
-// that is still busy is run once more when it is done; a restart is, when the
-// one under way has failed, else the successor does it.
+// that is still busy is run once more when it is done; during a restart SIGHUP
+// is, when that has failed, else the successor does it.
 func (l *loop) handle(sig os.Signal) {
 	if l.signals.busy[sig] {
-		if sig == syscall.SIGHUP {
+		if sig == syscall.SIGHUP && l.state == StateRestarting {
 			l.again = true
 		} else {
 			l.signals.pending[sig] = true
@@ -120,6 +120,8 @@ func (l *loop) act(sig os.Signal, done chan struct{}) {
 			close(done)
 		})
 		return
+	case sig == os.Interrupt && l.interrupts > 1 && l.state == StateDraining:
+		l.swing("second signal " + sig.String()) // came while the first one's hooks ran
 	case sig == os.Interrupt || sig == syscall.SIGTERM:
 		l.stop("signal " + sig.String())
 	case isHammer(sig):

@@ -313,10 +313,19 @@ func (s *successor) leave() {
 func (s *successor) signal(sig syscall.Signal) {
 	s.proc.signal(sig)
 	if s.pid != s.proc.pid() {
-		if p, err := os.FindProcess(s.pid); err == nil {
-			_ = p.Signal(sig) // it may be gone
-			p.Release()
-		}
+		s.pass(sig)
+	}
+}
+
+// pass sends a signal to the process that spoke, not to its wrapper.
+func (s *successor) pass(sig syscall.Signal) {
+	if s.pid == s.proc.pid() {
+		s.proc.signal(sig)
+		return
+	}
+	if p, err := os.FindProcess(s.pid); err == nil {
+		_ = p.Signal(sig) // it may be gone
+		p.Release()
 	}
 }
 
