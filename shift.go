@@ -71,7 +71,7 @@ func (l *loop) refusal() error {
 	if !canReplace {
 		return ErrUnsupported
 	}
-	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n >= limit {
+	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n > limit {
 		return fmt.Errorf("%w: %d, Options.MaxDraining is %d", ErrTooManyDraining, n, limit)
 	}
 	return nil

@@ -1,0 +1,138 @@
+//go:build linux
+
+package restart
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"example.com/restart/internal/wire"
+)
+
+func TestRefusals(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	sys := spawning(t, func(p *peer) { close(begun); <-release; fails(p) })
+	x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
+	x.service.answer = "old"
+	x.r = fakeRestarter(t, Options{Logger: slogTo(x.log)}, sys)
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrNotServing) {
+		t.Errorf("before Run: got %v, want ErrNotServing", err)
+	}
+	addr, err := x.r.Add("web", "tcp", "127.0.0.1:0", x.service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.address = addr.String()
+	x.run()
+	x.serving()
+	if err := x.r.Run(t.Context()); err == nil {
+		t.Error("Run twice: got no error")
+	}
+	first := make(chan error)
+	go func() { first <- x.r.Restart(t.Context()) }()
+	<-begun
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrRestarting) {
+		t.Errorf("during a restart: got %v, want ErrRestarting", err)
+	}
+	close(release)
+	if err := <-first; err == nil || !strings.Contains(err.Error(), "no") {
+		t.Errorf("got %v", err)
+	}
+	x.r.Shutdown()
+	x.drained()
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrStopped) {
+		t.Errorf("after Run: got %v, want ErrStopped", err)
+	}
+}
+
+// A stop ends an attempt, and whoever asked for it learns why.
+func TestStopDuringARestart(t *testing.T) {
+	for name, stop := range map[string]func(*run){
+		"Shutdown": func(x *run) { x.r.Shutdown() },
+		"SIGTERM":  func(x *run) { x.signal(syscall.SIGTERM) },
+		"failure":  func(x *run) { x.service.fail <- errors.New("disk on fire") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun := make(chan struct{})
+			x := start(t, Options{}, spawning(t, func(p *peer) {
+				p.manifest()
+				close(begun)
+				p.want(wire.TypeAbort, nil)
+			})).serving()
+			result := make(chan error)
+			go func() { result <- x.r.Restart(t.Context()) }()
+			<-begun
+			stop(x)
+			if err := <-result; err == nil || !strings.Contains(err.Error(), "stopping") {
+				t.Errorf("got %v, want the reason", err)
+			}
+			err := x.returned()
+			if (err != nil) != (name == "failure") {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
+// The context of Restart ends the attempt, and its cause is the error.
+func TestRestartEndsWithItsContext(t *testing.T) {
+	begun := make(chan struct{})
+	x := start(t, Options{}, spawning(t, func(p *peer) {
+		p.manifest()
+		close(begun)
+		p.want(wire.TypeAbort, nil)
+	})).serving()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("changed my mind")
+	go func() { <-begun; cancel(why) }()
+	if err := x.r.Restart(ctx); !errors.Is(err, why) {
+		t.Errorf("got %v, want the context's cause", err)
+	}
+	x.answers("old")
+}
+
+// As many as Options.MaxDraining says may drain, not one more.
+func TestMaxDraining(t *testing.T) {
+	for _, tt := range []struct {
+		limit   int
+		refused bool
+	}{{0, false}, {-1, false}, {2, false}, {1, true}} {
+		o := newOldProcess(t)
+		o.hello()
+		other, otherLife, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.sendFiles()
+		o.send(wire.TypeFiles, wire.Files{Files: []wire.File{{Kind: wire.KindLifeline, PID: 2, Generation: 2}}}, other)
+		other.Close()
+		o.send(wire.TypeStart, wire.Start{})
+		x, err := o.newHeir(t, Options{MaxDraining: tt.limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.r.sys.spawn = spawning(t, takeOver).spawn
+		x.run()
+		inScript(func() { o.toServing(wire.Go{}) })
+		x.log.wait(t, 1, "to=serving")
+		if got, want := x.r.Status().Draining, 2; len(got) != want {
+			t.Errorf("got %v draining, want %d", got, want)
+		}
+		err = x.r.Restart(t.Context())
+		if got := errors.Is(err, ErrTooManyDraining); got != tt.refused {
+			t.Errorf("limit %d: got %v", tt.limit, err)
+		}
+		if tt.refused {
+			otherLife.Close() // one has ended
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Errorf("limit %d, one less: %v", tt.limit, err)
+			}
+		}
+		x.drained()
+		otherLife.Close()
+	}
+}
