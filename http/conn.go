@@ -52,6 +52,8 @@ type conn struct {
 	closed  bool
 	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
 
+	settled func() // see begin; nil once called
+
 	draining chan struct{} // closed to tell handlers; nil until one asks
 	told     bool
 
@@ -146,6 +148,7 @@ func (c *conn) note(p []byte, n int, err error) bool {
 	}
 	// The beginning of a request is in net/http's buffer. It is answered here.
 	c.clean = false
+	c.settle()
 	c.Conn.SetReadDeadline(c.wanted)
 	return false
 }
@@ -153,6 +156,7 @@ func (c *conn) note(p []byte, n int, err error) bool {
 // arrived takes note of bytes: what was a wait is now a request.
 func (c *conn) arrived(b []byte) {
 	c.clean = false
+	c.settle()
 	if c.wait == waitFirst && c.preface >= 0 {
 		for _, x := range b {
 			if x != http2Preface[c.preface] {
@@ -250,18 +254,31 @@ func (c *conn) state(to wait) {
 	}
 }
 
-// begin starts the drain of this connection.
-func (c *conn) begin(m mode) {
+// begin starts the drain of this connection. It calls settled, if that is not
+// nil, once: when the move that it has started is over one way or another, at
+// once if it has started none.
+func (c *conn) begin(m mode, settled func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stays {
 		m = modeLinger
 	}
 	c.drain = m
+	c.settled = settled
 	if c.waiting() && (m == modeLinger || c.clean) {
 		c.Conn.SetReadDeadline(c.deadline())
 	}
+	if m != modeMove || !c.waiting() || !c.clean {
+		c.settle()
+	}
 	c.tellHandlers()
+}
+
+func (c *conn) settle() {
+	if c.settled != nil {
+		c.settled()
+		c.settled = nil
+	}
 }
 
 // speaksHTTP2 reports whether the connection, as net/http knows it, does.
@@ -302,7 +319,11 @@ func (c *conn) Close() error {
 	c.wait = waitOver
 	c.mu.Unlock()
 	defer c.owner.remove(c)
-	if moving && c.owner.move(c.Conn) {
+	moved := moving && c.owner.move(c.Conn)
+	c.mu.Lock()
+	c.settle()
+	c.mu.Unlock()
+	if moved {
 		return nil
 	}
 	return c.Conn.Close()

@@ -53,7 +53,7 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 	want := time.Now().Add(time.Minute)
 	c.SetReadDeadline(want)
 	buf := make([]byte, 16)
-	c.begin(modeMove)
+	c.begin(modeMove, nil)
 	if !past(s.deadline) {
 		t.Errorf("the wait was not ended: deadline %v", s.deadline)
 	}
@@ -77,7 +77,7 @@ func TestHijackedNeverMoves(t *testing.T) {
 	c.Read(buf)
 	c.state(waitOf(http.StateActive))
 	c.state(waitOf(http.StateHijacked))
-	c.begin(modeMove)
+	c.begin(modeMove, nil)
 	c.SetReadDeadline(time.Time{})
 	if !s.deadline.IsZero() {
 		t.Errorf("got deadline %v, want the handler's own", s.deadline)
@@ -103,7 +103,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 		if !c.speaksHTTP2(c) {
 			t.Errorf("%v: not seen as HTTP/2", reads)
 		}
-		if c.begin(modeMove); c.drain != modeLinger {
+		if c.begin(modeMove, nil); c.drain != modeLinger {
 			t.Errorf("%v: got mode %v, want linger", reads, c.drain)
 		}
 	}
@@ -147,7 +147,7 @@ func TestLinger(t *testing.T) {
 	buf := make([]byte, 16)
 	c.Read(buf)
 	c.state(waitNone)
-	c.begin(modeLinger)
+	c.begin(modeLinger, nil)
 	if now, first := c.announce(); !now || !first {
 		t.Errorf("announce: got %v, %v; want true, true", now, first)
 	}

@@ -226,7 +226,7 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 	k.linger.Store(int64(linger))
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
-	k.fleet.begin(k.choose(s, send))
+	k.fleet.begin(ctx, k.choose(s, send))
 
 	select {
 	case <-k.fleet.whenGone():

@@ -1,6 +1,9 @@
 package http
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // A fleet holds a server's connections. The last step of a drain waits until
 // none of those with HTTP/1 is left.
@@ -11,6 +14,8 @@ type fleet struct {
 	gone  chan struct{}      // not nil: somebody waits; closed when conns is empty
 
 	http2, hijacked map[*conn]struct{}
+
+	moves chan struct{} // a token for each connection on its way
 }
 
 func newFleet() *fleet {
@@ -18,6 +23,7 @@ func newFleet() *fleet {
 		conns:    make(map[*conn]struct{}),
 		http2:    make(map[*conn]struct{}),
 		hijacked: make(map[*conn]struct{}),
+		moves:    make(chan struct{}, movesAtOnce),
 	}
 }
 
@@ -28,7 +34,7 @@ func (f *fleet) add(c *conn) {
 	m := f.mode
 	f.mu.Unlock()
 	if m != modeServe {
-		c.begin(m)
+		c.begin(m, nil)
 	}
 }
 
@@ -57,8 +63,14 @@ func (f *fleet) check() {
 	}
 }
 
-// begin starts the drain of all connections.
-func (f *fleet) begin(m mode) {
+// movesAtOnce bounds how many waits are ended at a time. A request that comes
+// while its connection is on the way has to wait until it has arrived, so no
+// connection should be sent off long before its turn.
+const movesAtOnce = 64
+
+// begin starts the drain of all connections. It returns when every one has
+// been told, or with ctx.
+func (f *fleet) begin(ctx context.Context, m mode) {
 	f.mu.Lock()
 	f.mode = m
 	var all []*conn
@@ -69,7 +81,16 @@ func (f *fleet) begin(m mode) {
 	}
 	f.mu.Unlock()
 	for _, c := range all {
-		c.begin(m)
+		if m == modeMove {
+			select {
+			case f.moves <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			c.begin(m, func() { <-f.moves })
+		} else {
+			c.begin(m, nil)
+		}
 	}
 }
 

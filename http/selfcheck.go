@@ -44,7 +44,7 @@ func probe(stray string) (moved, whole bool) {
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			c.state(waitOf(s))
 			if s == http.StateIdle {
-				c.begin(modeMove)
+				c.begin(modeMove, nil)
 			}
 		},
 	}
