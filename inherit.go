@@ -73,7 +73,7 @@ type table struct {
 	names   map[string]bool // of sockets, and of those being bound right now
 	offers  []*offer
 	closed  bool
-	added   chan struct{} // holds a token when sockets has grown
+	added   chan struct{} // holds a token when an add has ended
 }
 
 func newTable(config net.ListenConfig, offers []*offer) *table {
@@ -94,6 +94,10 @@ func (t *table) add(ctx context.Context, s *socket) error {
 	err := t.open(ctx, s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	select {
+	case t.added <- struct{}{}: // also when it failed: nobody has to wait for it now
+	default:
+	}
 	if err == nil && t.closed {
 		s.close()
 		err = ErrStopped
@@ -103,11 +107,15 @@ func (t *table) add(ctx context.Context, s *socket) error {
 		return err
 	}
 	t.sockets = append(t.sockets, s)
-	select {
-	case t.added <- struct{}{}:
-	default:
-	}
 	return nil
+}
+
+// adding reports whether there is more to come than the first n sockets: one
+// that has been added, or one that is about to be.
+func (t *table) adding(n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.names) > n
 }
 
 func (t *table) reserve(s *socket) error {

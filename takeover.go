@@ -75,6 +75,9 @@ func (l *loop) progress() {
 	if l.state != StateStarting || l.taken == 0 || l.accepting < l.listeners() {
 		return
 	}
+	if l.r.table.adding(l.taken) {
+		return // what is being claimed must not count as dropped
+	}
 	switch l.stage {
 	case stageHeld:
 		if l.r.table.unclaimed() > 0 && !l.settled {
