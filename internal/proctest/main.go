@@ -1,0 +1,120 @@
+//go:build linux
+
+// Package proctest runs tests in several real processes: the test binary
+// executes itself in roles. It synchronises by lines on standard output and by
+// pipes, never by the clock, and leaves no process behind.
+package proctest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+// RoleVar names the role in the environment. It is inherited by every process
+// that a role starts.
+const RoleVar = "PROCTEST_ROLE"
+
+// Patience bounds every wait. It guards against hanging, it measures nothing.
+const Patience = 30 * time.Second
+
+var used = struct {
+	sync.Mutex
+	roles map[string]bool
+}{roles: make(map[string]bool)}
+
+// Use notes that a test plays the role.
+func Use(role string) {
+	used.Lock()
+	defer used.Unlock()
+	used.roles[role] = true
+}
+
+// Main is what TestMain calls. In a process that was started in a role it plays
+// that. Else it runs the tests, and fails if afterwards a role was not used, or
+// a goroutine, a child or an open file is left.
+func Main(m *testing.M, roles map[string]func()) {
+	if name := os.Getenv(RoleVar); name != "" {
+		role, ok := roles[name]
+		if !ok {
+			fmt.Fprintf(os.Stderr, "proctest: no role %q\n", name)
+			os.Exit(2)
+		}
+		role()
+		os.Exit(0)
+	}
+	flag.Parse()
+	// What a successor leaves when its parent has ended becomes our child.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		fmt.Fprintln(os.Stderr, "proctest:", err)
+		os.Exit(2)
+	}
+	before := Files()
+	code := m.Run()
+	if code == 0 {
+		code = leftBehind(before)
+	}
+	if code == 0 && everything() {
+		for name := range roles {
+			if !used.roles[name] {
+				fmt.Fprintf(os.Stderr, "proctest: role %q is never used\n", name)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
+
+// everything reports whether no flag kept a test from running.
+func everything() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz", "test.bench"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
+			return false
+		}
+	}
+	return !testing.Short()
+}
+
+func leftBehind(before []string) int {
+	code := 0
+	fail := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "proctest: "+format+"\n", args...)
+		code = 1
+	}
+	if err := goleak.Find(); err != nil {
+		fail("%v", err)
+	}
+	var status unix.WaitStatus
+	if pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); err != unix.ECHILD {
+		fail("a child is left: pid %d, %v", pid, err)
+	}
+	if after := Files(); len(after) > len(before)+2 { // the runtime's own: epoll, eventfd
+		fail("open files before: %q, after: %q", before, after)
+	}
+	return code
+}
+
+// Files returns what this process has open.
+func Files() []string { return FilesOf(os.Getpid()) }
+
+// FilesOf returns what a process has open.
+func FilesOf(pid int) []string {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for _, e := range entries {
+		if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && to != fmt.Sprintf("/proc/%d/fd", pid) {
+			files = append(files, e.Name()+":"+to)
+		}
+	}
+	return files
+}

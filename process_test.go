@@ -1,0 +1,235 @@
+//go:build linux
+
+package restart
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Point 1 of the issue: a new binary is copied over the old one, SIGHUP, the
+// new code answers, and the old process finishes what it had begun.
+func TestReplacedBinary(t *testing.T) {
+	s := serve(t, config{})
+	version, generation, old := s.who()
+	if version != "v1" || generation != 1 {
+		t.Errorf("got %s, generation %d", version, generation)
+	}
+	stop := s.load()
+	slow := s.dial()
+	if got, want := slow.ask("hold"), fmt.Sprint("held ", old); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.install("v2")
+	s.Signal(old, syscall.SIGHUP)
+	s.serving(2)
+	version, generation, pid := s.who()
+	if version != "v2" || generation != 2 || pid == old {
+		t.Errorf("got %s, generation %d, pid %d", version, generation, pid)
+	}
+	if got, want := slow.ask("release"), fmt.Sprint("done ", old); got != want {
+		t.Errorf("the slow request: got %q, want %q", got, want)
+	}
+	slow.Close()
+	s.exited(old)
+	stop()
+	s.stop()
+}
+
+// Point 2: ten in a row, a slow request in flight in each.
+func TestTenRestartsInARow(t *testing.T) {
+	s := serve(t, config{})
+	stop := s.load()
+	var slow []*client
+	var pids []int
+	for range 10 {
+		c := s.dial()
+		var pid int
+		fmt.Sscanf(c.ask("hold"), "held %d", &pid)
+		slow, pids = append(slow, c), append(pids, pid)
+		s.replace()
+	}
+	if got, want := s.status().Draining, pids; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("draining: got %v, want %v", got, want)
+	}
+	for i, c := range slow {
+		if got, want := c.ask("release"), fmt.Sprint("done ", pids[i]); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		c.Close()
+		s.exited(pids[i])
+	}
+	if got := s.status().Draining; len(got) != 0 {
+		t.Errorf("draining: got %v after they have ended", got)
+	}
+	stop()
+	s.stop()
+}
+
+// Point 3: a successor that fails. The old process answers everything and says
+// why; a good binary works after it.
+func TestFailedRelease(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault   string
+		spoil   func(*testing.T, *server)
+		timeout bool
+		want    []string
+	}{
+		"exits":       {fault: "exit", want: []string{"phase ready", "exit status 3", "last words: no such plugin"}},
+		"exits later": {fault: "exit after New", want: []string{"exit status 1", "the license has expired"}},
+		"panics":      {fault: "panic", want: []string{"exit status 2"}},
+		"hangs":       {fault: "hang", timeout: true, want: []string{"not ready within", "signal: terminated"}},
+		"is deaf":     {fault: "deaf", timeout: true, want: []string{"not ready within", "signal: killed"}},
+		"port is taken": {spoil: func(t *testing.T, s *server) {
+			s.configure(func(c *config) {
+				c.Listeners = append(c.Listeners, listenerConfig{"new", "tcp", taken(t)})
+			})
+		}, want: []string{`listener "new"`, "address already in use", "exit status 1"}},
+		"is missing": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+		}, want: []string{"no successor started", "prog", "no such file", "moved or deleted"}},
+		"is not executable": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+			os.WriteFile(s.program(), []byte("#!/bin/sh\n"), 0o644)
+		}, want: []string{"no successor started", "not executable", "chmod +x"}},
+		"is a directory": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+			os.Mkdir(s.program(), 0o755)
+		}, want: []string{"is a directory"}},
+		"is half written": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+			os.WriteFile(s.program(), []byte("\x7fELF\x02\x01\x01"), 0o755)
+		}, want: []string{"half copied"}},
+		"is being written": {spoil: func(t *testing.T, s *server) {
+			s.install("v2")
+			f, err := os.OpenFile(s.program(), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { f.Close() })
+		}, want: []string{"text file busy", "rename it into place"}},
+		"has no interpreter": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+			os.WriteFile(s.program(), []byte("#!/nowhere/sh\n"), 0o755)
+		}, want: []string{"interpreter"}},
+		"is no Go program": {spoil: func(t *testing.T, s *server) {
+			os.Remove(s.program())
+			os.WriteFile(s.program(), []byte("#!/bin/sh\necho oh no >&2\nexit 9\n"), 0o755)
+		}, want: []string{"oh no", "exit status 9"}},
+		"cannot write its PID file": {spoil: func(t *testing.T, s *server) {
+			s.configure(func(c *config) { c.PIDFile = "/proc/x.pid" })
+		}, want: []string{"phase commit", "PID file"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config{Fault: tt.fault}
+			if tt.timeout {
+				cfg.ReadyTimeout = 300e6
+			}
+			s := serve(t, cfg)
+			old := s.pid()
+			good := s.cfg
+			stop := s.load()
+			if tt.spoil != nil {
+				tt.spoil(t, s)
+			}
+			got := s.restart()
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("got %s\nwant %q in it", got, want)
+				}
+			}
+			if pid := s.pid(); pid != old {
+				t.Errorf("process %d serves, want %d", pid, old)
+			}
+			if got := s.ask("nonblocking"); got != "true" {
+				t.Errorf("non-blocking: got %s", got)
+			}
+			// A good release. A test that is not about time must not fail on it.
+			s.configure(func(c *config) { *c = good; c.Fault = "" })
+			if name == "is a directory" {
+				os.Remove(s.program())
+			}
+			s.install("v3")
+			if !tt.timeout {
+				s.replace()
+				if version, _, pid := s.who(); version != "v3" || pid == old {
+					t.Errorf("got %s, pid %d", version, pid)
+				}
+				s.exited(old)
+			}
+			stop()
+			s.stop()
+		})
+	}
+}
+
+// taken returns an address that is in use.
+func taken(t *testing.T) string {
+	t.Helper()
+	o := newOldProcess(t)
+	return o.address()
+}
+
+// Point 3, too: a successor that starts slowly.
+func TestSlowStart(t *testing.T) {
+	s := serve(t, config{})
+	gate := filepath.Join(s.dir, "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.configure(func(c *config) { c.Gate = gate })
+	old := s.pid()
+	stop := s.load()
+	s.Signal(old, syscall.SIGHUP)
+	s.Wait(1, "waiting")
+	for range 20 {
+		if got := s.pid(); got != old {
+			t.Errorf("process %d answered, want %d", got, old)
+		}
+	}
+	if err := os.WriteFile(gate, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if pid := s.serving(2); s.pid() != pid {
+		t.Error("the new process does not answer")
+	}
+	s.exited(old)
+	s.configure(func(c *config) { c.Gate = "" })
+	stop()
+	s.stop()
+}
+
+// Point 4. Every way to start a process in the standard library switches the
+// shared socket to blocking mode; then Accept and Close hang.
+func TestListenerStaysNonBlockingAfterFailedRestart(t *testing.T) {
+	s := serve(t, config{Fault: "exit"})
+	for range 3 {
+		if got := s.restart(); !strings.Contains(got, "exit status 3") {
+			t.Fatal(got)
+		}
+		if got, want := s.ask("nonblocking"), "true"; got != want {
+			t.Fatalf("got non-blocking %s, want %s", got, want)
+		}
+	}
+	s.stop() // Close returns, or the guard of WaitEnd fails
+}
+
+// Point 5: a process that the server starts for its own ends.
+func TestGrandchildInheritsNothing(t *testing.T) {
+	s := serve(t, config{})
+	s.replace()
+	s.replace()
+	got := s.ask("grandchild")
+	if !strings.Contains(got, "variable=false") {
+		t.Errorf("got %s, want no %s", got, channelVar)
+	}
+	if strings.Contains(got, "socket:") {
+		t.Errorf("got %s, want no socket", got)
+	}
+	s.stop()
+}
