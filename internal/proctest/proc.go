@@ -61,7 +61,8 @@ func Start(t testing.TB, role string, cmd *exec.Cmd) *Family {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, RoleVar+"="+role)
+	// By default the race detector waits for a second at the end of a process.
+	cmd.Env = append(cmd.Env, RoleVar+"="+role, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	out, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
