@@ -228,3 +228,40 @@ func TestDroppedListener(t *testing.T) {
 		t.Errorf("got %s", one)
 	}
 }
+
+// When the process stops for good, clients are told before their connections
+// close: each loses nothing until it has been told.
+func TestStopAnnounces(t *testing.T) {
+	s := start(t, "plain")
+	pid, addr := s.ready("plain", 1)
+	var load sync.WaitGroup
+	warm := make(chan struct{}, 10)
+	for range cap(warm) {
+		c := dial(t, addr)
+		load.Go(func() {
+			for n := 0; ; n++ {
+				_, closes, err := c.post()
+				if err != nil {
+					t.Errorf("request %d was lost: %v", n, err)
+					return
+				}
+				if closes {
+					return
+				}
+				if n == 10 {
+					warm <- struct{}{}
+				}
+			}
+		})
+	}
+	for range cap(warm) {
+		<-warm
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	load.Wait()
+	if err := s.first.Wait(); err != nil {
+		t.Errorf("the process ended with %v, want success", err)
+	}
+}
