@@ -179,6 +179,7 @@ func closes(s *subject) error {
 	if _, err := await(s, "Shutdown returns when its context has ended", done); err != nil {
 		return err
 	}
+	s.gate.cut() // Restarter closes what Close has left
 	return s.serveEnds()
 }
 

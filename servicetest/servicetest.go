@@ -48,8 +48,8 @@ var checks = []check{
 // be ready to be given to Restarter.Add.
 //
 // Probe is a client: it does one exchange on c, a connection to the service,
-// and returns what is wrong. It should leave c open. Some checks delay what it
-// writes or reads.
+// and returns what is wrong. It should leave c open, and must return when c is
+// closed. Some checks delay what it writes or reads.
 //
 // Checks are subtests, which do not run in parallel; each also fails if a
 // goroutine is left behind. Whatever optional interface a service does not have

@@ -1,0 +1,88 @@
+package grpcadapter_test
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+)
+
+// service is what the tests call.
+type service struct {
+	pb.UnimplementedTestServiceServer
+	draining <-chan struct{}
+}
+
+var errDraining = status.Error(codes.Unavailable, "draining")
+
+func (s *service) UnaryCall(_ context.Context, r *pb.SimpleRequest) (*pb.SimpleResponse, error) {
+	return &pb.SimpleResponse{Payload: r.GetPayload(), OauthScope: r.GetResponseStatus().GetMessage()}, nil
+}
+
+// StreamingOutputCall sends as many responses as are asked for.
+func (s *service) StreamingOutputCall(r *pb.StreamingOutputCallRequest, stream grpc.ServerStreamingServer[pb.StreamingOutputCallResponse]) error {
+	for _, p := range r.ResponseParameters {
+		if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: make([]byte, p.Size)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StreamingInputCall returns the sum of the sizes.
+func (s *service) StreamingInputCall(stream grpc.ClientStreamingServer[pb.StreamingInputCallRequest, pb.StreamingInputCallResponse]) error {
+	sum := 0
+	for {
+		r, err := stream.Recv()
+		if err == io.EOF {
+			return stream.SendAndClose(&pb.StreamingInputCallResponse{AggregatedPayloadSize: int32(sum)})
+		}
+		if err != nil {
+			return err
+		}
+		sum += len(r.Payload.Body)
+	}
+}
+
+// FullDuplexCall echoes until the client has said all.
+func (s *service) FullDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOutputCallRequest, pb.StreamingOutputCallResponse]) error {
+	for {
+		r, err := stream.Recv()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: r.Payload}); err != nil {
+			return err
+		}
+	}
+}
+
+// HalfDuplexCall is the long stream: it lasts until the drain and says then
+// which process it was. One whose first message is "deaf" ignores the drain.
+func (s *service) HalfDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOutputCallRequest, pb.StreamingOutputCallResponse]) error {
+	r, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: pid()}}); err != nil {
+		return err
+	}
+	if string(r.Payload.Body) == "deaf" {
+		select {} // not even the end of its context
+	}
+	select {
+	case <-s.draining:
+		return errDraining
+	case <-stream.Context().Done():
+		return stream.Context().Err()
+	}
+}
+
+func pid() []byte { return []byte(os.Getenv("GRPCADAPTER_TEST_ROLE") + " ") }
