@@ -3,42 +3,324 @@
 package restart
 
 import (
-	"context"
+	"fmt"
 	"net"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 )
 
-// A successor must not say that it is ready while an Add is half done: the
-// socket that it has claimed, but not listed yet, would count as dropped, and
-// the predecessor would keep its connections.
-func TestHalfDoneAddHoldsReadyBack(t *testing.T) {
-	tab := newTable(net.ListenConfig{}, nil)
-	first := &socket{name: "first", network: "tcp", address: "127.0.0.1:0", stream: new(adopterStub)}
-	if err := tab.add(context.Background(), first); err != nil {
+// addrOf returns where a listener of a generation listens, "" if it has none
+// of that name.
+func (s *server) addrOf(name string) string {
+	s.t.Helper()
+	for _, l := range s.status().Listeners {
+		if l.Name == name {
+			return l.Address
+		}
+	}
+	return ""
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.close()
-	<-tab.added
-	if tab.adding(1) {
-		t.Error("got an Add under way, want none")
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func answersAt(t *testing.T, network, address string) (answer string) {
+	t.Helper()
+	c := dialAt(t, network, address)
+	defer c.Close()
+	return c.ask("who")
+}
+
+func refused(t *testing.T, network, address string) {
+	t.Helper()
+	if c, err := net.Dial(network, address); err == nil {
+		c.Close()
+		t.Errorf("%s still accepts", address)
 	}
-	second := &socket{name: "second", network: "tcp", address: "127.0.0.1:-1", stream: new(adopterStub)}
-	if err := tab.reserve(second); err != nil {
+}
+
+// The first listener stays through all changes of the others.
+func TestListenersChange(t *testing.T) {
+	first, second, third := listenerConfig{"web", "tcp", "127.0.0.1:0"}, listenerConfig{"b", "tcp", freeAddress(t)}, listenerConfig{"b", "tcp", freeAddress(t)}
+	s := serve(t, config{})
+	stop := s.load()
+
+	s.configure(func(c *config) { c.Listeners = []listenerConfig{first, second} })
+	s.replace()
+	if got := answersAt(t, "tcp", second.Address); !strings.HasSuffix(got, " b") {
+		t.Errorf("added: got %q", got)
+	}
+	if got := s.addrOf("web"); got != s.addr {
+		t.Errorf("port 0: got %s, want %s again", got, s.addr)
+	}
+
+	s.configure(func(c *config) { c.Listeners = []listenerConfig{first, third} })
+	s.replace()
+	answersAt(t, "tcp", third.Address)
+	s.Wait(1, "listener dropped", second.Address)
+	s.exited(s.PIDs()[1])
+	refused(t, "tcp", second.Address)
+
+	s.configure(func(c *config) { c.Listeners[1].Name = "c" })
+	s.replace()
+	if got := answersAt(t, "tcp", third.Address); !strings.HasSuffix(got, " c") {
+		t.Errorf("renamed: got %q", got)
+	}
+	st := s.status()
+	for _, l := range st.Listeners {
+		if !l.Inherited {
+			t.Errorf("%s was bound anew", l.Name)
+		}
+	}
+
+	s.configure(func(c *config) { c.Listeners = []listenerConfig{first} })
+	old := s.pid()
+	s.replace()
+	s.exited(old)
+	refused(t, "tcp", third.Address)
+	stop()
+	s.stop()
+}
+
+// Clients in the queue of a socket that nobody claims are served by the
+// process that still has it.
+func TestDroppedListenersQueueIsServed(t *testing.T) {
+	second := listenerConfig{"b", "tcp", freeAddress(t)}
+	s := serve(t, config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, second}})
+	old := s.pid()
+	s.configure(func(c *config) { c.Listeners = c.Listeners[:1] })
+	ctl := s.dial()
+	if _, err := fmt.Fprintln(ctl, "restart"); err != nil {
 		t.Fatal(err)
 	}
-	if !tab.adding(1) {
-		t.Error("got no Add under way, want the half done one")
+	var clients []*client
+	for range 30 { // before, while and after it stops accepting
+		c, err := net.Dial("tcp", second.Address)
+		if err != nil {
+			break // closed by now
+		}
+		fmt.Fprintln(c, "who")
+		defer c.Close()
+		clients = append(clients, &client{t: t, Conn: c})
 	}
-	delete(tab.names, second.name)
-	if err := tab.add(context.Background(), second); err == nil {
-		t.Fatal("got no error for port -1")
+	if got, err := ctl.lines.ReadString('\n'); err != nil || !strings.Contains(got, "nil") {
+		t.Errorf("got %s, %v", got, err)
 	}
-	select {
-	case <-tab.added:
-	default:
-		t.Error("an Add that failed does not wake who waits for it")
+	ctl.Close()
+	for i, c := range clients {
+		buf := make([]byte, 100)
+		n, err := c.Read(buf)
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(string(buf[:n])), " b") {
+			t.Errorf("client %d of %d: got %q, %v", i, len(clients), buf[:n], err)
+		}
+		c.Close()
 	}
-	if tab.adding(1) {
-		t.Error("a failed Add is still under way")
+	s.exited(old)
+	s.stop()
+}
+
+func TestUnixPathStaysUntilTheLast(t *testing.T) {
+	dir := t.TempDir()
+	path, dropped := dir+"/a.sock", dir+"/b.sock"
+	if stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
+		t.Fatal(err)
+	} else { // of a process that died
+		stale.SetUnlinkOnClose(false)
+		stale.Close()
 	}
+	web := listenerConfig{"web", "tcp", "127.0.0.1:0"}
+	s := serve(t, config{Listeners: []listenerConfig{web, {"a", "unix", path}, {"b", "unix", dropped}}})
+	for generation := 1; generation <= 3; generation++ {
+		if got, want := answersAt(t, "unix", path), fmt.Sprintf("v1 %d ", generation); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if generation == 2 {
+			s.configure(func(c *config) { c.Listeners = c.Listeners[:2] })
+		}
+		if generation < 3 {
+			old := s.pid()
+			s.replace()
+			s.exited(old)
+		}
+	}
+	if _, err := os.Lstat(dropped); err == nil {
+		t.Error("the path of the dropped socket is still there")
+	}
+	s.stop()
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the path is still there after the last")
+	}
+}
+
+// A release that fails leaves nothing behind, also of what was new in it.
+func TestFailedReleaseLeavesNoPath(t *testing.T) {
+	path := t.TempDir() + "/new.sock"
+	s := serve(t, config{})
+	s.configure(func(c *config) {
+		c.Listeners = append(c.Listeners, listenerConfig{"new", "unix", path})
+		c.PIDFile = "/proc/x.pid"
+	})
+	if got := s.restart(); !strings.Contains(got, "PID file") {
+		t.Errorf("got %s", got)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the path of the failed process's socket is still there")
+	}
+	s.configure(func(c *config) { c.PIDFile = "" })
+	s.replace()
+	answersAt(t, "unix", path)
+	s.stop()
+}
+
+func TestPIDFileFollowsTheServingProcess(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, config{PIDFile: dir + "/x.pid"})
+	holds := func(path string, want int) {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if got := strings.TrimSpace(string(b)); err != nil || got != fmt.Sprint(want) {
+			t.Errorf("got %q, %v; want %d", got, err, want)
+		}
+	}
+	old := s.pid()
+	holds(dir+"/x.pid", old)
+	pid := s.replace()
+	holds(dir+"/x.pid", pid)
+	s.exited(old)
+	holds(dir+"/x.pid", pid)
+
+	// Another path from here on: nobody else removes the old one.
+	s.configure(func(c *config) { c.PIDFile = dir + "/y.pid" })
+	next := s.replace()
+	holds(dir+"/y.pid", next)
+	s.exited(pid)
+	if _, err := os.Stat(dir + "/x.pid"); err == nil {
+		t.Error("the PID file that was given up is still there")
+	}
+	s.stop()
+	if _, err := os.Stat(dir + "/y.pid"); err == nil {
+		t.Error("the PID file is still there after the last")
+	}
+}
+
+func TestSibling(t *testing.T) {
+	s := serve(t, config{Sibling: true})
+	old := s.pid()
+	pid := s.replace()
+	if got := parentOf(t, pid); got != os.Getpid() {
+		t.Errorf("got parent %d, want %d, not %d", got, os.Getpid(), old)
+	}
+	s.exited(old)
+	s.configure(func(c *config) { c.Fault = "exit" })
+	if got := s.restart(); !strings.Contains(got, "no such plugin") {
+		t.Errorf("got %s", got)
+	}
+	s.configure(func(c *config) { c.Fault = "" })
+	if s.replace() == pid {
+		t.Error("the restart after it changed nothing")
+	}
+	s.stop()
+}
+
+func parentOf(t *testing.T, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parent int
+	_, rest, _ := strings.Cut(string(b), ") ")
+	fmt.Sscanf(rest[2:], "%d", &parent)
+	return parent
+}
+
+func TestWrapper(t *testing.T) {
+	for name, wrap := range map[string]string{
+		"exec":    `exec "$@"`,
+		"no exec": `"$@"; status=$?; echo wrapped >&2; exit $status`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, config{Wrap: wrap})
+			stop := s.load()
+			for range 3 {
+				s.replace()
+			}
+			s.configure(func(c *config) { c.Fault = "exit" })
+			if got := s.restart(); !strings.Contains(got, "no such plugin") || !strings.Contains(got, "exit status 3") {
+				t.Errorf("got %s", got)
+			}
+			stop()
+			s.stop()
+		})
+	}
+}
+
+// Hundred restarts in a row: no generation has more open than the one before.
+func TestHundredRestartsGrowNothing(t *testing.T) {
+	s := serve(t, config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, {"b", "tcp", "127.0.0.1:0"}, {"u", "unix", t.TempDir() + "/u"}}})
+	s.replace()
+	var first string
+	for i := range 100 {
+		old := s.pid()
+		s.replace()
+		s.exited(old)
+		if got := s.ask("load"); first == "" {
+			first = got
+		} else if got != first && i%10 == 9 {
+			s.settledLoad(first)
+		}
+	}
+	s.stop()
+}
+
+// settledLoad asks until what a process has open is as it was: connections that
+// were answered may take a moment to be closed.
+func (s *server) settledLoad(want string) {
+	s.t.Helper()
+	var got string
+	for range 200 {
+		if got = s.ask("load"); got == want {
+			return
+		}
+	}
+	s.t.Errorf("got %s, want %s as in the first generation", got, want)
+}
+
+// No descriptors left: a clear error, and serving goes on.
+func TestNoDescriptorsLeft(t *testing.T) {
+	s := serve(t, config{NoFile: 24})
+	pid := s.pid()
+	var held []*client
+	for range 40 { // more than it can have
+		c := s.dial()
+		held = append(held, c)
+		if n, err := c.try("hold"); err != nil || !strings.HasPrefix(n, "held") {
+			break
+		}
+		if len(held) > 8 && strings.Contains(s.restart(), "too many open files") {
+			break
+		}
+	}
+	if got := s.restart(); !strings.Contains(got, "too many open files") {
+		t.Errorf("got %s", got)
+	}
+	for _, c := range held {
+		c.ask("release")
+		c.Close()
+	}
+	if s.pid() != pid {
+		t.Error("another process serves")
+	}
+	s.Signal(pid, syscall.SIGTERM)
+	s.WaitEnd()
+	s.exited(pid)
 }

@@ -219,9 +219,7 @@ func (l *loop) wayTo(s *socket) *Handover {
 // finish ends the life of this generation.
 func (l *loop) finish(err error) {
 	l.result = join(l.result, err)
-	if l.successor == nil && (l.r.pred == nil || l.stage == stageAlone) {
-		l.clear()
-	}
+	l.clear()
 	l.to(StateStopped)
 	l.log.Info("restart: drained", append(l.counts(), "elapsed", time.Since(l.draining.began))...)
 }
@@ -243,12 +241,21 @@ func (l *loop) counts() []any {
 	return counts
 }
 
-// clear removes what the last generation leaves in the file system.
+// clear removes from the file system what nobody else uses: the last generation
+// all, a process that gave up what was new in it, one that was replaced a PID
+// file that its successor keeps elsewhere.
 func (l *loop) clear() {
+	gaveUp := l.r.pred != nil && l.stage != stageAlone
 	for _, s := range l.r.table.list() {
+		if l.successor != nil || gaveUp && s.inherited != "" {
+			continue
+		}
 		if err := s.path.unlink(); err != nil {
 			l.result = join(l.result, fmt.Errorf("restart: listener %q: %w", s.name, err))
 		}
+	}
+	if gaveUp {
+		return // the predecessor takes the PID file back
 	}
 	l.result = join(l.result, removePIDFile(l.r.options.PIDFile))
 }
