@@ -1,0 +1,331 @@
+//go:build linux
+
+package grpcadapter_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"example.com/restart"
+	"example.com/restart/grpcadapter"
+	"example.com/restart/internal/proctest"
+)
+
+var restarts = flag.Int("restarts", 20, "restarts of TestNoCallIsLost")
+
+func TestMain(m *testing.M) {
+	proctest.Main(m, map[string]func(){"server": server})
+}
+
+// server is the program under test.
+func server() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	o := restart.Options{Logger: proctest.Logger()}
+	if d, err := time.ParseDuration(os.Getenv("HAMMER")); err == nil {
+		o.HammerTime = d
+	}
+	r, err := restart.New(o)
+	if err != nil {
+		return err
+	}
+	srv := grpc.NewServer()
+	h := health.NewServer()
+	a := grpcadapter.New(srv)
+	a.Health = h
+	pb.RegisterTestServiceServer(srv, &service{draining: a.Draining()})
+	healthpb.RegisterHealthServer(srv, h)
+	if _, err := r.Add("grpc", "tcp", "127.0.0.1:0", a); err != nil {
+		return err
+	}
+	return r.Run(context.Background())
+}
+
+// start starts the program.
+func start(t *testing.T, settings ...string) (*proctest.Family, proctest.Generation) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), settings...)
+	p := proctest.Start(t, "server", cmd)
+	return p, p.Serving(1, 1)
+}
+
+// stop ends it.
+func stop(p *proctest.Family, g proctest.Generation) {
+	p.Signal(g.PID, syscall.SIGTERM)
+	p.WaitEnd()
+}
+
+// retries are the standard rules: whatever says UNAVAILABLE before a response
+// has begun is tried again.
+const retries = `{"methodConfig": [{"name": [{}], "retryPolicy": {
+	"maxAttempts": 5, "initialBackoff": "0.05s", "maxBackoff": "1s", "backoffMultiplier": 2,
+	"retryableStatusCodes": ["UNAVAILABLE"]}}]}`
+
+func client(t *testing.T, addr string) *grpc.ClientConn {
+	t.Helper()
+	cc, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultServiceConfig(retries))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+// Calls of the four kinds, one after another in each goroutine.
+
+func unary(ctx context.Context, c pb.TestServiceClient) error {
+	r, err := c.UnaryCall(ctx, &pb.SimpleRequest{Payload: &pb.Payload{Body: []byte("hello")}})
+	if err == nil && string(r.Payload.Body) != "hello" {
+		err = fmt.Errorf("got %q", r.Payload.Body)
+	}
+	return err
+}
+
+func serverStream(ctx context.Context, c pb.TestServiceClient) error {
+	r := &pb.StreamingOutputCallRequest{}
+	for i := range int32(5) {
+		r.ResponseParameters = append(r.ResponseParameters, &pb.ResponseParameters{Size: i})
+	}
+	stream, err := c.StreamingOutputCall(ctx, r)
+	if err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		switch r, err := stream.Recv(); {
+		case err == io.EOF && n == 5:
+			return nil
+		case err != nil:
+			return fmt.Errorf("after %d responses: %w", n, err)
+		case len(r.Payload.Body) != n:
+			return fmt.Errorf("response %d has %d bytes", n, len(r.Payload.Body))
+		}
+	}
+}
+
+func clientStream(ctx context.Context, c pb.TestServiceClient) error {
+	stream, err := c.StreamingInputCall(ctx)
+	if err != nil {
+		return err
+	}
+	for range 5 {
+		if err := stream.Send(&pb.StreamingInputCallRequest{Payload: &pb.Payload{Body: make([]byte, 7)}}); err != nil {
+			break // CloseAndRecv says why
+		}
+	}
+	r, err := stream.CloseAndRecv()
+	if err == nil && r.AggregatedPayloadSize != 35 {
+		err = fmt.Errorf("got %d bytes", r.AggregatedPayloadSize)
+	}
+	return err
+}
+
+func bidirectional(ctx context.Context, c pb.TestServiceClient) error {
+	stream, err := c.FullDuplexCall(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range 5 {
+		// Send's io.EOF is explained by Recv.
+		if err := stream.Send(&pb.StreamingOutputCallRequest{Payload: &pb.Payload{Body: make([]byte, i)}}); err != nil && err != io.EOF {
+			return err
+		}
+		if r, err := stream.Recv(); err != nil || len(r.Payload.Body) != i {
+			return fmt.Errorf("message %d: got %v, %w", i, r, err)
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	if _, err := stream.Recv(); err != io.EOF {
+		return fmt.Errorf("at the end: %w", err)
+	}
+	return nil
+}
+
+// long is a stream that lasts until the server ends it, as it says, because it
+// drains.
+func long(ctx context.Context, c pb.TestServiceClient) error {
+	stream, err := c.HalfDuplexCall(ctx)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.StreamingOutputCallRequest{Payload: &pb.Payload{}}); err != nil && err != io.EOF {
+		return err
+	}
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	_, err = stream.Recv()
+	if s := status.Convert(err); s.Code() != codes.Unavailable || s.Message() != "draining" {
+		return fmt.Errorf("a long stream ended with %w, want it to say that the server drains", err)
+	}
+	return nil
+}
+
+// A load calls in a loop.
+type load struct {
+	name  string
+	call  func(context.Context, pb.TestServiceClient) error
+	calls atomic.Int64
+	lost  atomic.Int64
+}
+
+func (l *load) run(t *testing.T, done <-chan struct{}, c pb.TestServiceClient) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		err := l.call(ctx, c)
+		l.calls.Add(1)
+		if err == nil {
+			continue
+		}
+		if n := l.lost.Add(1); n < 5 {
+			t.Errorf("%s: %v", l.name, err)
+		}
+	}
+}
+
+// Calls of all kinds go on over many restarts; none is lost.
+func TestNoCallIsLost(t *testing.T) {
+	p, g := start(t)
+	addr := g.Addr["grpc"]
+
+	loads := []*load{
+		{name: "unary", call: unary},
+		{name: "server stream", call: serverStream},
+		{name: "client stream", call: clientStream},
+		{name: "bidirectional", call: bidirectional},
+		{name: "long stream", call: long},
+	}
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	for _, l := range loads {
+		for range 4 {
+			cc := client(t, addr)
+			running.Go(func() { l.run(t, done, pb.NewTestServiceClient(cc)) })
+		}
+	}
+	// Each kind of call goes on before each restart. The long streams begin
+	// anew by it.
+	progress := func(since []int64) {
+		bound := time.Now().Add(proctest.Patience)
+		for i, l := range loads {
+			for l.calls.Load() < since[i]+4 {
+				if time.Now().After(bound) {
+					t.Errorf("%s: no progress since %d calls", l.name, since[i])
+					return
+				}
+				<-time.After(time.Millisecond)
+			}
+		}
+	}
+	for range *restarts {
+		since := make([]int64, len(loads))
+		for i, l := range loads {
+			since[i] = l.calls.Load()
+		}
+		next := p.Restart(g)
+		progress(since)
+		p.WaitExit(g.PID)
+		g = next
+	}
+	close(done)
+	p.Signal(g.PID, syscall.SIGTERM)
+	running.Wait()
+	p.WaitEnd()
+	for _, l := range loads {
+		t.Logf("%-14s %6d calls, %d lost", l.name+":", l.calls.Load(), l.lost.Load())
+	}
+	if n := p.Count("restart: drained", "cut=0"); n != *restarts+1 {
+		t.Errorf("%d of %d drains ended without a cut", n, *restarts+1)
+	}
+}
+
+// A stream whose handler ignores everything ends by the deadline, and with it
+// the process.
+func TestDeafStreamEndsByTheDeadline(t *testing.T) {
+	p, g := start(t, "HAMMER=200ms")
+	c := pb.NewTestServiceClient(client(t, g.Addr["grpc"]))
+	stream, err := c.HalfDuplexCall(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&pb.StreamingOutputCallRequest{Payload: &pb.Payload{Body: []byte("deaf")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	next := p.Restart(g)
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v, want UNAVAILABLE", err)
+	}
+	p.WaitExit(g.PID)
+	p.Wait(1, "connections closed by force", "cut=1")
+	if err := unary(t.Context(), c); err != nil {
+		t.Errorf("the successor: %v", err)
+	}
+	stop(p, next)
+}
+
+// A restart does not touch the health; a final drain takes it back.
+func TestHealthInProcesses(t *testing.T) {
+	p, g := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	watch := func() healthpb.Health_WatchClient {
+		w, err := healthpb.NewHealthClient(client(t, g.Addr["grpc"])).Watch(ctx, &healthpb.HealthCheckRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := w.Recv(); err != nil || r.Status != healthpb.HealthCheckResponse_SERVING {
+			t.Fatalf("at first: got %v, %v, want SERVING", r, err)
+		}
+		return w
+	}
+	w := watch()
+	next := p.Restart(g)
+	cancel() // else the stream would hold the drain up
+	if r, err := w.Recv(); status.Code(err) != codes.Canceled {
+		t.Errorf("over a restart: got %v, %v, want nothing but the end of the stream", r, err)
+	}
+	p.WaitExit(g.PID)
+
+	g = next
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	w = watch()
+	p.Signal(g.PID, syscall.SIGTERM)
+	if r, err := w.Recv(); err != nil || r.Status != healthpb.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("in the final drain: got %v, %v, want NOT_SERVING", r, err)
+	}
+	cancel()
+	p.WaitEnd()
+}
