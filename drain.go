@@ -73,13 +73,23 @@ func (d *drain) run() error {
 	return d.collect(errs)
 }
 
+// giveUp stops the listeners that somebody else has. It does not block.
+func (d *drain) giveUp() {
+	for _, s := range d.sockets {
+		if s.ln != nil && !d.left(s) {
+			s.ln.stop()
+		}
+	}
+}
+
 func (d *drain) stopAccepting(ctx context.Context) {
+	d.giveUp()
 	var wg sync.WaitGroup
 	for _, s := range d.sockets {
-		if s.ln == nil {
+		if s.ln == nil || !d.left(s) {
 			continue
 		}
-		if d.left(s) && s.ln.isAccepting() {
+		if s.ln.isAccepting() {
 			wg.Go(func() { s.ln.empty(ctx) })
 		} else {
 			s.ln.stop()

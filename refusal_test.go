@@ -136,3 +136,17 @@ func TestMaxDraining(t *testing.T) {
 		otherLife.Close()
 	}
 }
+
+// Whoever restarts and then asks for the version must not get the old one.
+func TestRestartReturnsWhenTheOldProcessAcceptsNothing(t *testing.T) {
+	for range 20 {
+		x := start(t, Options{}, spawning(t, takeOver)).serving()
+		if err := x.r.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.r.table.list()[0].ln.current(); got != phaseStopped && got != phaseClosed {
+			t.Fatalf("got phase %v after Restart, want stopped", got)
+		}
+		x.drained()
+	}
+}

@@ -204,6 +204,9 @@ func (l *loop) drain() {
 		served: l.served,
 		log:    l.log,
 	}
+	// At once, and not in its turn: whoever asked for the restart may ask next
+	// which version answers.
+	l.draining.giveUp()
 	l.goroutines.Go(func() { l.post(drained{l.draining.run()}) })
 }
 
