@@ -1,0 +1,231 @@
+//go:build linux
+
+package tcp_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/restart"
+	"example.com/restart/internal/proctest"
+	"example.com/restart/tcp"
+)
+
+var restarts = flag.Int("restarts", 10, "restarts of TestSessionsMove")
+
+func TestMain(m *testing.M) {
+	proctest.Main(m, map[string]func(){"server": server})
+}
+
+func server() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves sums: to each number in a line it answers the sum of all numbers
+// of the connection so far.
+func run() error {
+	if n, err := strconv.ParseUint(os.Getenv("NOFILE"), 10, 64); err == nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+			return err
+		}
+	}
+	log := proctest.Logger()
+	r, err := restart.New(restart.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	network, address := "tcp", "127.0.0.1:0"
+	if path := os.Getenv("SOCKET"); path != "" {
+		network, address = "unix", path
+	}
+	s := tcp.NewSessions(sums)
+	s.Logger = log
+	if _, err := r.Add("sums", network, address, s); err != nil {
+		return err
+	}
+	return r.Run(context.Background())
+}
+
+func sums(_ context.Context, c *tcp.Conn) {
+	sum := 0
+	if state := c.State(); state != nil {
+		sum, _ = strconv.Atoi(string(state)) // our own
+	}
+	for {
+		switch err := c.Wait(); {
+		case errors.Is(err, tcp.ErrDraining):
+			if c.Move([]byte(strconv.Itoa(sum))) == nil {
+				return
+			}
+			fmt.Fprintln(c, "bye")
+			return
+		case err != nil:
+			return
+		}
+		line, err := c.Reader().ReadString('\n')
+		if err != nil {
+			return
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			fmt.Fprintln(c, "what?")
+			continue
+		}
+		sum += n
+		fmt.Fprintln(c, sum)
+	}
+}
+
+func start(t *testing.T, settings ...string) (*proctest.Family, proctest.Generation) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), settings...)
+	p := proctest.Start(t, "server", cmd)
+	return p, p.Serving(1, 1)
+}
+
+func stop(p *proctest.Family, g proctest.Generation) {
+	p.Signal(g.PID, syscall.SIGTERM)
+	p.WaitEnd()
+}
+
+// A peer is a client with one connection.
+type peer struct {
+	t testing.TB
+	net.Conn
+	answers *bufio.Reader
+	sum     int
+}
+
+func connect(t testing.TB, network, addr string) *peer {
+	t.Helper()
+	c, err := net.Dial(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(2 * proctest.Patience))
+	return &peer{t: t, Conn: c, answers: bufio.NewReader(c)}
+}
+
+func (p *peer) send(s string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p, s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// expect checks the answer to a number.
+func (p *peer) expect(n int) {
+	p.t.Helper()
+	p.sum += n
+	got, err := p.answers.ReadString('\n')
+	if want := strconv.Itoa(p.sum) + "\n"; got != want || err != nil {
+		p.t.Fatalf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// Sessions move with their state over TCP and Unix sockets, whatever part of a
+// message is where: nothing sent, half a message, several at once.
+func TestSessionsMove(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			var settings []string
+			if network == "unix" {
+				settings = []string{"SOCKET=" + t.TempDir() + "/s"}
+			}
+			p, g := start(t, settings...)
+			addr := g.Addr["sums"]
+			silent, half, many := connect(t, network, addr), connect(t, network, addr), connect(t, network, addr)
+			half.send("1\n")
+			half.expect(1)
+			for range *restarts {
+				half.send("1")
+				many.send("1\n2\n3\n")
+				many.expect(1) // the others may be in the buffer
+				next := p.Restart(g)
+				many.send("4\n")
+				for _, n := range []int{2, 3, 4} {
+					many.expect(n)
+				}
+				half.send("2\n")
+				half.expect(12)
+				p.WaitExit(g.PID)
+				g = next
+			}
+			silent.send("5\n")
+			silent.expect(5)
+			p.Signal(g.PID, syscall.SIGTERM)
+			for _, c := range []*peer{silent, half, many} {
+				if got, err := io.ReadAll(c.answers); string(got) != "bye\n" || err != nil {
+					t.Errorf("at the end: got %q, %v, want bye", got, err)
+				}
+			}
+			p.WaitEnd()
+			if n := p.Count("restart: drained", "handed_over=3", "cut=0"); n != *restarts {
+				t.Errorf("%d of %d drains handed over all sessions", n, *restarts)
+			}
+		})
+	}
+}
+
+// When descriptors run out the server waits, neither ending nor spinning, and
+// goes on when there are some again.
+func TestOutOfFiles(t *testing.T) {
+	const limit, clients = 40, 60
+	p, g := start(t, "NOFILE="+strconv.Itoa(limit))
+	var all []*peer
+	for range clients {
+		c := connect(t, "tcp", g.Addr["sums"]) // the kernel accepts it
+		c.send("1\n")
+		all = append(all, c)
+	}
+	p.Wait(1, "cannot accept", "too many open files", "pause=20ms")
+	begun, cpu := time.Now(), cpuTime(t, g.PID)
+	p.Wait(1, "cannot accept", "too many open files", "pause=640ms")
+	waited := time.Since(begun)
+	if used := cpuTime(t, g.PID) - cpu; used > waited/2 {
+		t.Errorf("%v of processor time in %v of waiting", used, waited)
+	}
+	// Those that came first are served all the time. Each that goes makes room
+	// for one that waits.
+	for _, c := range all {
+		c.expect(1)
+		c.Close()
+	}
+	stop(p, g)
+}
+
+// cpuTime returns how long a process has computed, from proc(5).
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	var ticks int
+	for _, f := range fields[11:13] { // utime, stime
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
