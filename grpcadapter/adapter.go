@@ -89,9 +89,8 @@ func (a *Adapter) Serve(l net.Listener) error {
 }
 
 // Shutdown implements [restart.Service]. It closes Draining, tells the clients
-// to go away and returns when the last call has ended, or else when ctx does:
-// then with its error, after Stop has been called. It does not wait for Stop,
-// which may wait for handlers that ignore the end of their context.
+// to go away and returns when the last call has ended, or else when ctx does,
+// with its error. The calls that are left then go on until Close.
 func (a *Adapter) Shutdown(ctx context.Context) error {
 	if a.Health != nil && !restart.Replaced(ctx) {
 		a.Health.Shutdown()
@@ -120,13 +119,15 @@ func (a *Adapter) Shutdown(ctx context.Context) error {
 		case <-silent.C:
 			a.arrivals.closeSilent()
 		case <-ctx.Done():
-			go a.server.Stop()
+			// Stop comes with Close: the hammer counts the connections and ends
+			// them with a FIN before.
 			return ctx.Err()
 		}
 	}
 }
 
-// Close ends all calls. It does not wait for their handlers.
+// Close ends all calls with Stop. It does not wait for it: Stop may wait for
+// handlers that ignore the end of their context.
 func (a *Adapter) Close() error {
 	a.once.Do(func() { close(a.draining) })
 	a.stop()

@@ -61,19 +61,19 @@ func TestNeverJoined(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- a.Shutdown(ctx) }()
 	<-a.Draining()
-	select {
-	case <-f.stopped:
-		t.Error("Stop was called before the time was up")
-	default:
-	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: got %v, want the context's error", err)
 	}
-	<-f.stopped
+	select {
+	case <-f.stopped:
+		t.Error("Stop was called before Close")
+	default:
+	}
 	if err := a.Close(); err != nil {
 		t.Error(err)
 	}
+	<-f.stopped
 	if err := <-served; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve: got %v, want net.ErrClosed", err)
 	}
