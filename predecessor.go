@@ -33,6 +33,7 @@ type predecessor struct {
 
 	offers    []*offer
 	states    map[string][]byte
+	pieces    map[string][]byte // of states that are not whole yet
 	lifelines []lifeline
 	stderr    *relay
 }
@@ -66,7 +67,7 @@ func errStray(v string, err error) error {
 // meet checks who is at the other end of c and receives the manifest. It takes
 // c in every case.
 func meet(c *channel.Conn) (*predecessor, error) {
-	p := &predecessor{conn: c, states: make(map[string][]byte)}
+	p := &predecessor{conn: c, states: make(map[string][]byte), pieces: make(map[string][]byte)}
 	err := p.receive()
 	if err != nil {
 		p.close()
@@ -180,10 +181,14 @@ func (p *predecessor) takeState(f wire.Frame) error {
 	if err := f.Decode(&m); err != nil {
 		return err
 	}
-	if len(p.states[m.Name])+len(m.Data) > maxState {
+	if len(p.pieces[m.Name])+len(m.Data) > maxState {
 		return fmt.Errorf("the state of %q is larger than %d bytes", m.Name, maxState)
 	}
-	p.states[m.Name] = append(p.states[m.Name], m.Data...)
+	p.pieces[m.Name] = append(p.pieces[m.Name], m.Data...)
+	if m.Last {
+		p.states[m.Name] = p.pieces[m.Name]
+		delete(p.pieces, m.Name)
+	}
 	return nil
 }
 
