@@ -75,8 +75,8 @@ func (e *RestartError) Error() string {
 	if e.Exit != "" {
 		fmt.Fprintf(&b, " (%s)", e.Exit)
 	}
-	if e.Stderr != "" {
-		fmt.Fprintf(&b, "; its last words: %q", lastLines(e.Stderr, 3))
+	if last := lastLines(e.Stderr, 3); last != "" && !strings.Contains(last, e.Err.Error()) {
+		fmt.Fprintf(&b, "; its last words: %q", last)
 	}
 	return b.String()
 }

@@ -45,7 +45,8 @@ type handoverKey struct{}
 // HandoverFrom returns the way to the successor that the context of a
 // [Service]'s Shutdown carries. There is none when the process stops for good,
 // and when the successor has dropped the listener or its service is no
-// [Adopter].
+// [Adopter]. It stays usable after Shutdown has returned, as long as one of the
+// service's connections is open or another service still drains.
 func HandoverFrom(ctx context.Context) (*Handover, bool) {
 	h, ok := ctx.Value(handoverKey{}).(*Handover)
 	return h, ok
