@@ -55,7 +55,10 @@ func newConn(s *Server, c net.Conn, p *parcel) *Conn {
 		return w
 	}
 	w.state = p.state
-	w.reader = bufio.NewReader(&rest{p.unread, c})
+	// The buffer takes all that moved along at once: should the connection move
+	// on before anything is read, it moves along again.
+	w.reader = bufio.NewReaderSize(&rest{p.unread, c}, max(4096, len(p.unread)))
+	_, _ = w.reader.Peek(len(p.unread)) // reads from p alone
 	return w
 }
 

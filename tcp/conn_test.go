@@ -230,3 +230,16 @@ func FuzzParcel(f *testing.F) {
 		}
 	})
 }
+
+// A connection that moves on before anything was read takes what moved along
+// with it, however much that was.
+func TestUnreadMovesOn(t *testing.T) {
+	for _, n := range []int{1, 4096, 20_000} {
+		want := bytes.Repeat([]byte("u"), n)
+		c := newConn(NewSessions(func(context.Context, *Conn) {}), nil, &parcel{unread: want})
+		got, err := c.reader.Peek(c.reader.Buffered()) // as Move does
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes unread: got %d to move on, %v", n, len(got), err)
+		}
+	}
+}
