@@ -138,14 +138,19 @@ func (p *unixProcess) signal(sig syscall.Signal) {
 	_ = fdutil.Control(p.pidfd, func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) })
 }
 
-// wait waits for the process to end and says whether it did. Without a pidfd
-// the end of the channel has to do.
+// wait waits for the process to end and says whether it did.
 func (p *unixProcess) wait(within time.Duration) bool {
+	bound := time.Now().Add(within)
 	if p.pidfd == nil {
+		for !p.hasEnded() {
+			if !time.Now().Before(bound) {
+				return false
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		return true
 	}
 	ended := false
-	bound := time.Now().Add(within)
 	_ = fdutil.Control(p.pidfd, func(fd int) error {
 		for {
 			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -158,6 +163,16 @@ func (p *unixProcess) wait(within time.Duration) bool {
 		}
 	})
 	return ended
+}
+
+// hasEnded asks the kernel without a pidfd, and leaves a child to be reaped.
+func (p *unixProcess) hasEnded() bool {
+	if p.parentage != ourChild {
+		return errors.Is(unix.Kill(p.id, 0), unix.ESRCH)
+	}
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, p.id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err != nil || info.Signo != 0
 }
 
 // unfollow reads what is left in the pipe, and no further: children of the
