@@ -266,6 +266,7 @@ func TestWrapper(t *testing.T) {
 
 // Hundred restarts in a row: no generation has more open than the one before.
 func TestHundredRestartsGrowNothing(t *testing.T) {
+	t.Parallel()
 	s := serve(t, config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, {"b", "tcp", "127.0.0.1:0"}, {"u", "unix", t.TempDir() + "/u"}}})
 	s.replace()
 	files, goroutines := s.idle()
