@@ -170,9 +170,11 @@ func (l *loop) takeOver() {
 	if err := l.r.pred.stderr.restore(); err != nil {
 		l.log.Error("restart: standard error stays a pipe", "error", err)
 	}
-	l.dropUnclaimed()
 	l.open()
 	l.tell(wire.TypeServing, wire.Serving{})
+	// Only now: should this process have died before, the predecessor serves
+	// on, at all its paths.
+	l.dropUnclaimed()
 	l.nowServing()
 }
 
