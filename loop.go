@@ -43,6 +43,8 @@ type loop struct {
 	successor *successor
 	lastError error
 
+	listening chan struct{} // closed when the predecessor is not listened to any more
+
 	swung  chan struct{} // closed by the hammer
 	result error
 
@@ -153,7 +155,7 @@ func (l *loop) end() {
 	}
 	close(l.dead)
 	if l.r.pred != nil {
-		l.r.pred.conn.Close()
+		l.deafen()
 		for _, line := range l.r.pred.lifelines {
 			line.cut()
 		}

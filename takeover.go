@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
@@ -23,7 +24,9 @@ const (
 // watchPredecessor passes on what the predecessor says until it is gone.
 func (l *loop) watchPredecessor() {
 	conn := l.r.pred.conn
+	l.listening = make(chan struct{})
 	l.goroutines.Go(func() {
+		defer close(l.listening)
 		for {
 			f, files, err := conn.Recv()
 			if err != nil {
@@ -68,6 +71,25 @@ func (l *loop) watchAncestors() {
 		}
 	}
 	close(l.r.alone)
+}
+
+// deafen ends listening to the predecessor. A batch of connections that was
+// begun is finished and answered before: those that were taken must not seem
+// not to have been, or two processes would serve them. It closes the channel,
+// so that the rest stays with the predecessor.
+func (l *loop) deafen() {
+	conn := l.r.pred.conn
+	if l.listening != nil {
+		conn.StopRecv()
+		bound := time.NewTimer(closeGrace) // Adopt is foreign code
+		defer bound.Stop()
+		select {
+		case <-l.listening:
+		case <-bound.C:
+			l.log.Error("restart: Adopt does not return; connections that it took may be served twice")
+		}
+	}
+	conn.Close()
 }
 
 // progress takes the next step of starting, if it can be taken.

@@ -184,6 +184,10 @@ func (c *Conn) readMsg() (n, oobn, flags int, _ *net.UnixAddr, err error) {
 // SetDeadline bounds Send and Recv, like [net.Conn].
 func (c *Conn) SetDeadline(t time.Time) error { return c.uc.SetDeadline(t) }
 
+// StopRecv makes Recv fail from now on, with an error that is not io.EOF. What
+// was not received stays where it is; Send goes on.
+func (c *Conn) StopRecv() { _ = c.uc.SetReadDeadline(time.Unix(1, 0)) } // it may be closed
+
 // Close closes this end.
 func (c *Conn) Close() error { return c.uc.Close() }
 

@@ -35,6 +35,9 @@ func (*Conn) Recv() (wire.Frame, []*os.File, error) {
 // SetDeadline does nothing.
 func (*Conn) SetDeadline(time.Time) error { return nil }
 
+// StopRecv does nothing.
+func (*Conn) StopRecv() {}
+
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 
