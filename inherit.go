@@ -98,8 +98,10 @@ func (t *table) add(ctx context.Context, s *socket) error {
 	case t.added <- struct{}{}: // also when it failed: nobody has to wait for it now
 	default:
 	}
-	if err == nil && t.closed {
-		s.close()
+	if t.closed {
+		if err == nil {
+			s.close()
+		}
 		err = ErrStopped
 	}
 	if err != nil {

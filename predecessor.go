@@ -70,6 +70,9 @@ func meet(c *channel.Conn) (*predecessor, error) {
 	p := &predecessor{conn: c, states: make(map[string][]byte), pieces: make(map[string][]byte)}
 	err := p.receive()
 	if err != nil {
+		for _, o := range p.offers {
+			o.file.Close()
+		}
 		p.close()
 		return nil, fmt.Errorf("restart: what the predecessor left: %w", err)
 	}
@@ -211,14 +214,10 @@ func clip(s string) string {
 	return s
 }
 
-// close gives up everything that was inherited and not claimed.
+// close gives up what was inherited, but for the sockets: those belong to the
+// table.
 func (p *predecessor) close() {
 	p.conn.Close()
-	for _, o := range p.offers {
-		if o.file != nil {
-			o.file.Close()
-		}
-	}
 	for _, l := range p.lifelines {
 		l.file.Close()
 	}

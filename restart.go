@@ -77,6 +77,7 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 		if r.own, r.ownEnd, err = os.Pipe(); err != nil {
 			sys.stop(signals)
 			if r.pred != nil {
+				r.table.drop()
 				r.pred.close()
 			}
 			return nil, fmt.Errorf("restart: lifeline: %w", err)
@@ -208,6 +209,7 @@ func (r *Restarter) Run(ctx context.Context) error {
 func (r *Restarter) close() {
 	r.sys.stop(r.signals)
 	r.table.close()
+	r.table.drop()
 	if r.pred != nil {
 		r.pred.close()
 	}
