@@ -221,6 +221,10 @@ func (l *loop) wayTo(s *socket) *Handover {
 
 // finish ends the life of this generation.
 func (l *loop) finish(err error) {
+	// A service's failure and the end of the drain may have come at once.
+	if failure := context.Cause(l.failing); failure != nil && failure != context.Canceled && !errors.Is(l.result, failure) {
+		l.result = join(l.result, failure)
+	}
 	l.result = join(l.result, err)
 	l.clear()
 	l.to(StateStopped)
