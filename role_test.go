@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -181,10 +180,8 @@ func (c *config) command(cmd *Command) error {
 // A lineService answers lines. It handles each connection to its end.
 type lineService struct {
 	testService
-	name    string
-	r       *Restarter
-	deaf    atomic.Int32
-	prepare func()
+	name string
+	r    *Restarter
 }
 
 func (s *lineService) Serve(ln net.Listener) error {
