@@ -27,7 +27,7 @@ func TestReplacedBinary(t *testing.T) {
 	}
 	s.install("v2")
 	s.Signal(old, syscall.SIGHUP)
-	s.serving(2)
+	s.replaced(old)
 	version, generation, pid := s.who()
 	if version != "v2" || generation != 2 || pid == old {
 		t.Errorf("got %s, generation %d, pid %d", version, generation, pid)
@@ -194,6 +194,7 @@ func TestSlowStart(t *testing.T) {
 	if err := os.WriteFile(gate, nil, 0); err != nil {
 		t.Fatal(err)
 	}
+	s.replaced(old)
 	if pid := s.serving(2); s.pid() != pid {
 		t.Error("the new process does not answer")
 	}

@@ -111,6 +111,13 @@ func (s *server) serving(generation int) int {
 	return pid
 }
 
+// replaced waits until a process that got SIGHUP accepts nothing any more: for
+// a moment its successor and it both do.
+func (s *server) replaced(pid int) {
+	s.t.Helper()
+	s.Wait(1, fmt.Sprintf("after hangup pid=%d", pid))
+}
+
 // A client has one connection and never tries twice.
 type client struct {
 	t *testing.T
