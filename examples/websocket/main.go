@@ -1,0 +1,63 @@
+// Command websocket sends each message back over a WebSocket. When the process
+// is replaced it says that it goes away (status 1001), and clients come back
+// to the new one.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+
+	"github.com/coder/websocket"
+
+	restarthttp "example.com/restart/http"
+)
+
+var version = "1" // go build -ldflags "-X main.version=2"
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
+	session := flag.Int("session", 0, "be a client that stays for so many `messages`, coming back when told to")
+	flag.Parse()
+	if *session > 0 {
+		if err := chat("ws://"+*addr, *session, os.Stdin); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if err := restarthttp.ListenAndServe(*addr, http.HandlerFunc(echo)); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // it has answered
+	}
+	defer c.CloseNow()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	// The connection is the handler's now, and so is the goodbye.
+	go func() {
+		select {
+		case <-restarthttp.Draining(r.Context()):
+			c.Close(websocket.StatusGoingAway, "restarting")
+		case <-ctx.Done():
+		}
+	}()
+	for {
+		_, b, err := c.Read(ctx)
+		if err != nil {
+			return
+		}
+		answer := fmt.Appendf(nil, "%s from version=%s pid=%d", b, version, os.Getpid())
+		if err := c.Write(ctx, websocket.MessageText, answer); err != nil {
+			return
+		}
+	}
+}
