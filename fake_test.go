@@ -195,6 +195,10 @@ func (s *testService) Serve(ln net.Listener) error {
 	go func() {
 		for {
 			c, err := ln.Accept()
+			if errors.Is(err, syscall.EMFILE) {
+				time.Sleep(5 * time.Millisecond) // as net/http does
+				continue
+			}
 			if err != nil {
 				accepted <- err
 				return
