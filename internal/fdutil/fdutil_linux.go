@@ -105,11 +105,19 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 // It takes f in every case.
 func StreamConn(f *os.File) (net.Conn, error) {
 	defer f.Close()
-	err := Control(f, func(fd int) error { return wantType(fd, unix.SOCK_STREAM) })
+	// No questions that net.FileConn asks as well: thousands of connections may
+	// come at once.
+	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, err
 	}
-	return net.FileConn(f)
+	switch network := c.LocalAddr().Network(); network {
+	case "tcp", "unix":
+		return c, nil
+	default:
+		c.Close()
+		return nil, fmt.Errorf("a %s socket, not a connected stream", network)
+	}
 }
 
 // wantType also makes sure that the socket is non-blocking: whoever made it,

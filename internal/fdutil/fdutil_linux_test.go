@@ -1,0 +1,86 @@
+package fdutil
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"testing"
+)
+
+func dup(t *testing.T, c any) *os.File {
+	t.Helper()
+	f, err := Dup(c.(syscall.Conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Each function takes only what it is for, closes the rest, and leaves the open
+// file non-blocking.
+func TestKindsAreToldApart(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+
+	things := map[string]any{"listener": ln, "conn": conn, "packet": udp, "file": null}
+	for thing, c := range things {
+		for maker, make := range map[string]func(*os.File) (interface{ Close() error }, error){
+			"listener": func(f *os.File) (interface{ Close() error }, error) { return Listener(f) },
+			"conn":     func(f *os.File) (interface{ Close() error }, error) { return StreamConn(f) },
+			"packet":   func(f *os.File) (interface{ Close() error }, error) { return PacketConn(f) },
+		} {
+			if thing == "listener" && maker == "conn" {
+				continue // package net does not ask; only a predecessor could send one
+			}
+			f := dup(t, c)
+			got, err := make(f)
+			if (err == nil) != (thing == maker) {
+				t.Errorf("%s as %s: got error %v", thing, maker, err)
+			}
+			if err == nil {
+				got.Close()
+			}
+			if f.Close() == nil {
+				t.Errorf("%s as %s: the file was not taken", thing, maker)
+			}
+		}
+	}
+	for _, thing := range []string{"listener", "conn", "packet"} {
+		if ok, err := NonBlocking(things[thing].(syscall.Conn)); !ok || err != nil {
+			t.Errorf("%s: got non-blocking %v, %v", thing, ok, err)
+		}
+	}
+}
+
+func TestAtEOF(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if AtEOF(r) {
+		t.Error("with a writer: got EOF")
+	}
+	w.Close()
+	if !AtEOF(r) {
+		t.Error("without a writer: got no EOF")
+	}
+}
