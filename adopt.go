@@ -10,9 +10,9 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// receiveConns takes the connections that came with f and answers. It takes
-// the files.
-func (r *Restarter) receiveConns(f wire.Frame, files []*os.File) {
+// receiveConns takes the connections that came with f over conn and answers.
+// It takes the files.
+func (r *Restarter) receiveConns(conn *channel.Conn, f wire.Frame, files []*os.File) {
 	var m wire.Conns
 	if err := f.Decode(&m); err != nil {
 		channel.CloseAll(files)
@@ -23,7 +23,7 @@ func (r *Restarter) receiveConns(f wire.Frame, files []*os.File) {
 	if len(answer.Refused) > 0 {
 		r.log.Warn("restart: connections not adopted; the predecessor keeps them", "refused", len(answer.Refused), "reason", answer.Reason)
 	}
-	if err := r.pred.conn.Send(wire.TypeAdopted, answer); err != nil {
+	if err := conn.Send(wire.TypeAdopted, answer); err != nil {
 		r.log.Debug("restart: telling the predecessor", "message", "adopted", "error", err)
 	}
 }

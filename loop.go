@@ -43,7 +43,7 @@ type loop struct {
 	successor *successor
 	lastError error
 
-	listening chan struct{} // closed when the predecessor is not listened to any more
+	sources []*source // where connections come from
 
 	swung  chan struct{} // closed by the hammer
 	result error
@@ -155,7 +155,7 @@ func (l *loop) end() {
 	}
 	close(l.dead)
 	if l.r.pred != nil {
-		l.deafen()
+		l.closeSources()
 		for _, line := range l.r.pred.lifelines {
 			line.cut()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
 )
 
@@ -73,3 +74,8 @@ type fromPredecessor struct {
 }
 
 func (m fromPredecessor) handle(l *loop) { l.heard(m) }
+
+// sourceCame brings another channel on which connections come.
+type sourceCame struct{ conn *channel.Conn }
+
+func (m sourceCame) handle(l *loop) { l.addSource(m.conn) }

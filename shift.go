@@ -207,7 +207,11 @@ func (l *loop) drain() {
 	// At once, and not in its turn: whoever asked for the restart may ask next
 	// which version answers.
 	l.draining.giveUp()
-	l.goroutines.Go(func() { l.post(drained{l.draining.run()}) })
+	pass := l.passSources()
+	l.goroutines.Go(func() {
+		pass()
+		l.post(drained{l.draining.run()})
+	})
 }
 
 // wayTo returns the way to the service of s in the successor, nil if there is

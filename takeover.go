@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
@@ -24,11 +23,15 @@ const (
 // watchPredecessor passes on what the predecessor says until it is gone.
 func (l *loop) watchPredecessor() {
 	conn := l.r.pred.conn
-	l.listening = make(chan struct{})
+	s := &source{conn: conn, ended: make(chan struct{})}
+	l.sources = append(l.sources, s)
 	l.goroutines.Go(func() {
-		defer close(l.listening)
+		defer close(s.ended)
 		for {
 			f, files, err := conn.Recv()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return // we stopped listening
+			}
 			if err != nil {
 				m := fromPredecessor{gone: errors.Is(err, io.EOF)}
 				if !m.gone {
@@ -37,8 +40,7 @@ func (l *loop) watchPredecessor() {
 				l.post(m)
 				return
 			}
-			if f.Type == wire.TypeConns {
-				l.r.receiveConns(f, files)
+			if l.receive(conn, f, files) {
 				continue
 			}
 			channel.CloseAll(files)
@@ -71,25 +73,6 @@ func (l *loop) watchAncestors() {
 		}
 	}
 	close(l.r.alone)
-}
-
-// deafen ends listening to the predecessor. A batch of connections that was
-// begun is finished and answered before: those that were taken must not seem
-// not to have been, or two processes would serve them. It closes the channel,
-// so that the rest stays with the predecessor.
-func (l *loop) deafen() {
-	conn := l.r.pred.conn
-	if l.listening != nil {
-		conn.StopRecv()
-		bound := time.NewTimer(closeGrace) // Adopt is foreign code
-		defer bound.Stop()
-		select {
-		case <-l.listening:
-		case <-bound.C:
-			l.log.Error("restart: Adopt does not return; connections that it took may be served twice")
-		}
-	}
-	conn.Close()
 }
 
 // progress takes the next step of starting, if it can be taken.

@@ -188,6 +188,9 @@ func (c *Conn) SetDeadline(t time.Time) error { return c.uc.SetDeadline(t) }
 // was not received stays where it is; Send goes on.
 func (c *Conn) StopRecv() { _ = c.uc.SetReadDeadline(time.Unix(1, 0)) } // it may be closed
 
+// File returns a second descriptor for this end. The caller owns it.
+func (c *Conn) File() (*os.File, error) { return fdutil.Dup(c.uc) }
+
 // Close closes this end.
 func (c *Conn) Close() error { return c.uc.Close() }
 

@@ -18,6 +18,9 @@ type Conn struct{}
 // Pair returns errors.ErrUnsupported.
 func Pair() (*Conn, *os.File, error) { return nil, nil, errors.ErrUnsupported }
 
+// Open returns errors.ErrUnsupported. It takes f.
+func Open(f *os.File) (*Conn, error) { f.Close(); return nil, errors.ErrUnsupported }
+
 // Inherited returns errors.ErrUnsupported.
 func Inherited(int) (*Conn, error) { return nil, errors.ErrUnsupported }
 
@@ -37,6 +40,9 @@ func (*Conn) SetDeadline(time.Time) error { return nil }
 
 // StopRecv does nothing.
 func (*Conn) StopRecv() {}
+
+// File returns errors.ErrUnsupported.
+func (*Conn) File() (*os.File, error) { return nil, errors.ErrUnsupported }
 
 // Close does nothing.
 func (*Conn) Close() error { return nil }

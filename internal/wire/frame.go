@@ -63,13 +63,14 @@ const (
 	TypeAbort     Type = 12 // P: I give up on you: exit
 	TypeConns     Type = 13 // P: live connections, one descriptor each
 	TypeAdopted   Type = 14 // S: what became of them
+	TypeSource    Type = 15 // P: one descriptor, a channel on which Conns come
 )
 
 var typeNames = map[Type]string{
 	TypeHello: "hello", TypeFiles: "files", TypeState: "state", TypeStart: "start",
 	TypeNote: "note", TypeReady: "ready", TypeCommit: "commit", TypeCommitted: "committed",
 	TypeGo: "go", TypeServing: "serving", TypeFailed: "failed", TypeAbort: "abort",
-	TypeConns: "conns", TypeAdopted: "adopted",
+	TypeConns: "conns", TypeAdopted: "adopted", TypeSource: "source",
 }
 
 // Known reports whether this version of the protocol defines t.

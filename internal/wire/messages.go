@@ -129,6 +129,10 @@ func (m *Conns) check() error {
 	return nil
 }
 
+// Source passes on the channel to an earlier generation that still drains. What
+// it has left to hand over comes, and is answered, there.
+type Source struct{}
+
 // Adopted answers Conns: Refused holds the indexes of those that the successor
 // did not take.
 type Adopted struct {
