@@ -184,6 +184,35 @@ func TestSessionsMove(t *testing.T) {
 	}
 }
 
+// A session that could not move at once moves to whoever serves by then, also
+// when the processes between have long ended.
+func TestSessionSkipsGenerations(t *testing.T) {
+	p, first := start(t)
+	slow, quick := connect(t, "tcp", first.Addr["sums"]), connect(t, "tcp", first.Addr["sums"])
+	for _, c := range []*peer{slow, quick} {
+		c.send("1\n")
+		c.expect(1)
+	}
+	slow.send("2") // the first process waits for the rest of the line
+	g := first
+	for range 3 {
+		next := p.Restart(g)
+		if g.Number > 1 {
+			p.WaitExit(g.PID)
+		}
+		g = next
+		quick.send("1\n")
+		quick.expect(1)
+	}
+	slow.send("0\n")
+	slow.expect(20)
+	p.WaitExit(first.PID)
+	slow.send("3\n")
+	slow.expect(3)
+	p.Wait(1, "restart: drained", "generation=1 ", "handed_over=2", "refused=0")
+	stop(p, g)
+}
+
 // When descriptors run out the server waits, neither ending nor spinning, and
 // goes on when there are some again.
 func TestOutOfFiles(t *testing.T) {
