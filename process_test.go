@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/restart/internal/proctest"
 )
 
 // Point 1 of the issue: a new binary is copied over the old one, SIGHUP, the
@@ -224,6 +226,7 @@ func TestGrandchildInheritsNothing(t *testing.T) {
 	s := serve(t, config{})
 	s.replace()
 	s.replace()
+	proctest.Use("grandchild")
 	got := s.ask("grandchild")
 	if !strings.Contains(got, "variable=false") {
 		t.Errorf("got %s, want no %s", got, channelVar)
