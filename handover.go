@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -183,18 +182,17 @@ func fit(parcels []*parcel) (now, later []*parcel) {
 // dispatch sends one batch; the answer settles it.
 func (c *courier) dispatch(batch uint64, parcels []*parcel) {
 	msg := wire.Conns{Batch: batch}
-	var files []*os.File
+	var fds []int
 	var going []*parcel
 	for _, p := range parcels {
-		f, err := fdutil.Dup(p.conn)
+		fd, err := fdutil.DupRaw(p.conn)
 		if err != nil {
 			settle([]*parcel{p}, err) // closed in the meantime, or no descriptors left
 			continue
 		}
-		files, going = append(files, f), append(going, p)
+		fds, going = append(fds, fd), append(going, p)
 		msg.Conns = append(msg.Conns, wire.Conn{Name: p.name, State: p.state})
 	}
-	defer channel.CloseAll(files)
 	if len(going) == 0 {
 		<-c.window
 		return
@@ -202,7 +200,7 @@ func (c *courier) dispatch(batch uint64, parcels []*parcel) {
 	c.mu.Lock()
 	c.sent[batch] = going
 	c.mu.Unlock()
-	if err := c.conn.Send(wire.TypeConns, msg, files...); err != nil {
+	if err := c.conn.SendRaw(wire.TypeConns, msg, fds); err != nil {
 		c.answer(wire.Adopted{Batch: batch, Reason: err.Error()}, fmt.Errorf("%w: %w", errSuccessorGone, err))
 	}
 }

@@ -109,14 +109,30 @@ func (c *Conn) Peer() (pid, uid int, err error) {
 // Send writes one frame and the descriptors that belong to it. It borrows
 // them: they may be closed when it returns.
 func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
-	if len(files) > wire.MaxFiles {
-		return fmt.Errorf("send %v: %d descriptors, at most %d", t, len(files), wire.MaxFiles)
-	}
 	fds := make([]int, len(files))
 	for i, f := range files {
 		if err := fdutil.Control(f, func(fd int) error { fds[i] = fd; return nil }); err != nil {
 			return fmt.Errorf("send %v: %w", t, err)
 		}
+	}
+	err := c.send(t, v, fds)
+	runtime.KeepAlive(files) // their finalizers close them
+	return err
+}
+
+// SendRaw is Send for descriptors that no os.File stands for, which takes Go's
+// poller some system calls each. It takes them in every case.
+func (c *Conn) SendRaw(t wire.Type, v any, fds []int) error {
+	err := c.send(t, v, fds)
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	return err
+}
+
+func (c *Conn) send(t wire.Type, v any, fds []int) error {
+	if len(fds) > wire.MaxFiles {
+		return fmt.Errorf("send %v: %d descriptors, at most %d", t, len(fds), wire.MaxFiles)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,9 +145,7 @@ func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
-	_, _, err = c.uc.WriteMsgUnix(b, oob, nil)
-	runtime.KeepAlive(files) // their finalizers close them
-	if err != nil {
+	if _, _, err := c.uc.WriteMsgUnix(b, oob, nil); err != nil {
 		return fmt.Errorf("send %v: %w", t, err)
 	}
 	return nil

@@ -30,6 +30,9 @@ func (*Conn) Peer() (pid, uid int, err error) { return 0, 0, errors.ErrUnsupport
 // Send returns errors.ErrUnsupported.
 func (*Conn) Send(wire.Type, any, ...*os.File) error { return errors.ErrUnsupported }
 
+// SendRaw returns errors.ErrUnsupported.
+func (*Conn) SendRaw(wire.Type, any, []int) error { return errors.ErrUnsupported }
+
 // Recv returns errors.ErrUnsupported.
 func (*Conn) Recv() (wire.Frame, []*os.File, error) {
 	return wire.Frame{}, nil, errors.ErrUnsupported

@@ -38,15 +38,20 @@ func Control(c syscall.Conn, f func(fd int) error) error {
 // and as blocking or non-blocking as it was. It borrows c; the caller owns the
 // result.
 func Dup(c syscall.Conn) (*os.File, error) {
-	var dup int
-	err := Control(c, func(fd int) (err error) {
-		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		return os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
-	})
+	dup, err := DupRaw(c)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(dup), "dup"), nil
+}
+
+// DupRaw is Dup for a caller who only passes the descriptor on.
+func DupRaw(c syscall.Conn) (dup int, err error) {
+	err = Control(c, func(fd int) (err error) {
+		dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", err)
+	})
+	return dup, err
 }
 
 // NonBlocking reports whether the open file behind c is in non-blocking mode.

@@ -14,6 +14,9 @@ import (
 // Dup returns errors.ErrUnsupported.
 func Dup(syscall.Conn) (*os.File, error) { return nil, errors.ErrUnsupported }
 
+// DupRaw returns errors.ErrUnsupported.
+func DupRaw(syscall.Conn) (int, error) { return -1, errors.ErrUnsupported }
+
 // Listener returns errors.ErrUnsupported. It takes f.
 func Listener(f *os.File) (net.Listener, error) { f.Close(); return nil, errors.ErrUnsupported }
 
