@@ -166,18 +166,36 @@ func (d *drain) cut() {
 		halfClose(c)
 	}
 	d.waitGone(cutGrace)
-	for _, s := range d.sockets {
-		if c, ok := s.service().(io.Closer); ok {
-			if err := c.Close(); err != nil && !isClosing(err) {
-				d.log.Warn("restart: Close of a service failed", "listener", s.name, "error", err)
-			}
-		}
-	}
+	d.closeServices()
 	for _, c := range conns {
 		c.Close() // once more does no harm
 	}
 	d.wasCut.Store(int64(len(conns)))
 	d.log.Warn("restart: hammer: connections closed by force", "cut", len(conns))
+}
+
+// closeServices calls Close of those that have it, and waits a bounded time:
+// Close is foreign code, and the hammer must hold against that too.
+func (d *drain) closeServices() {
+	var wg sync.WaitGroup
+	for _, s := range d.sockets {
+		if c, ok := s.service().(io.Closer); ok {
+			wg.Go(func() {
+				if err := c.Close(); err != nil && !isClosing(err) {
+					d.log.Warn("restart: Close of a service failed", "listener", s.name, "error", err)
+				}
+			})
+		}
+	}
+	closed := make(chan struct{})
+	go func() { wg.Wait(); close(closed) }()
+	bound := time.NewTimer(closeGrace)
+	defer bound.Stop()
+	select {
+	case <-closed:
+	case <-bound.C:
+		d.log.Warn("restart: Close of a service does not return", "services", d.names())
+	}
 }
 
 // waitGone waits a bounded time for the connections to go.
