@@ -61,6 +61,9 @@ func command(o Options, sys system) (Command, error) {
 
 // checkProgram says in words what execve(2) would say by number.
 func checkProgram(cmd Command) error {
+	if !filepath.IsAbs(cmd.Path) {
+		return fmt.Errorf("Options.Command set the relative path %q: give an absolute one", cmd.Path)
+	}
 	fi, err := os.Stat(cmd.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && strings.Contains(cmd.Path, "/go-build"):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +30,8 @@ type loop struct {
 	settle    *time.Timer // when that is so
 	services  *errgroup.Group
 	failing   context.Context // ends with the first service that fails
-	served    chan struct{}   // closed when all of them have returned
+	failures  failureList
+	served    chan struct{} // closed when all of them have returned
 
 	signals    dispatcher
 	hooks      sync.WaitGroup // hooks that run
@@ -237,8 +239,29 @@ func (l *loop) serve(s *socket) {
 			l.post(serviceDone{})
 			return nil
 		}
-		return fmt.Errorf("restart: service %q: %w", s.name, err)
+		err = fmt.Errorf("restart: service %q: %w", s.name, err)
+		l.failures.add(err)
+		return err
 	})
+}
+
+// A failureList holds what services returned from Serve: errgroup keeps the first
+// only.
+type failureList struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (f *failureList) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errs = append(f.errs, err)
+}
+
+func (f *failureList) all() []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.errs)
 }
 
 // open lets everything accept that was started, and starts what could not be

@@ -157,7 +157,7 @@ func (l *loop) stop(why string) {
 
 // fail stops because of err.
 func (l *loop) fail(err error) {
-	if l.failing.Err() != nil && err == context.Canceled {
+	if err == context.Canceled {
 		return // errgroup ends its context after the last service, too
 	}
 	l.log.Error("restart: stopping", "error", err)
@@ -225,9 +225,11 @@ func (l *loop) wayTo(s *socket) *Handover {
 
 // finish ends the life of this generation.
 func (l *loop) finish(err error) {
-	// A service's failure and the end of the drain may have come at once.
-	if failure := context.Cause(l.failing); failure != nil && failure != context.Canceled && !errors.Is(l.result, failure) {
-		l.result = join(l.result, failure)
+	// The first failure is in the result unless it came as the drain ended.
+	for _, failure := range l.failures.all() {
+		if !errors.Is(l.result, failure) {
+			l.result = join(l.result, failure)
+		}
 	}
 	l.result = join(l.result, err)
 	l.clear()
