@@ -17,7 +17,9 @@ import (
 // nothing of generations. An error from Serve while nothing asks it to stop
 // ends the whole program's serving: Run drains the other services and returns
 // that error. net.ErrClosed, http.ErrServerClosed and grpc.ErrServerStopped are
-// not errors but a service that is done.
+// not errors but a service that is done. Accept itself may fail for a moment when
+// descriptors run out (EMFILE), as it may while a successor starts: a service
+// should try again, as net/http does.
 //
 // Shutdown is called once, from another goroutine, when the process drains. No
 // new connection comes from the listener by then, and Accept blocks until the
