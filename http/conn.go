@@ -3,12 +3,10 @@ package http
 import (
 	"crypto/tls"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -26,6 +24,8 @@ type conn struct {
 	net.Conn
 	owner owner
 
+	known bool // whether it is HTTP/2; only for net/http's calls of ConnState
+
 	mu    sync.Mutex
 	wait  wait
 	drain mode
@@ -33,6 +33,9 @@ type conn struct {
 	// wanted is the read deadline that net/http last asked for. Another one may
 	// be in force while the connection waits.
 	wanted time.Time
+
+	limited bool // a read deadline may be in force, see setDeadline
+	bared   bool // NetConn has been called: others may set deadlines
 
 	// An adopted connection has waited before: until its first byte it is idle,
 	// whatever net/http thinks, and only then does the time for reading a
@@ -149,7 +152,7 @@ func (c *conn) note(p []byte, n int, err error) bool {
 	// The beginning of a request is in net/http's buffer. It is answered here.
 	c.clean = false
 	c.settle()
-	c.Conn.SetReadDeadline(c.wanted)
+	c.setDeadline(c.wanted)
 	return false
 }
 
@@ -179,64 +182,13 @@ func (c *conn) arrived(b []byte) {
 		c.adopted = false
 		c.late = time.Since(c.since)
 		c.wanted = shift(c.wanted, c.late)
-		c.Conn.SetReadDeadline(c.deadline())
+		c.setDeadline(c.deadline())
 	} else if c.drain != modeServe {
-		c.Conn.SetReadDeadline(c.deadline())
+		c.setDeadline(c.deadline())
 	}
 }
 
 func (c *conn) waiting() bool { return c.wait == waitFirst || c.wait == waitNext }
-
-// SetReadDeadline is called by net/http before each wait and each request.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch c.wait {
-	case waitFirst:
-		t = shift(t, c.late)
-	case waitNext:
-		// The second time it says that the wait is over: the next request's
-		// beginning was in net/http's buffer.
-		if c.armed {
-			c.clean = false
-		}
-		c.armed = true
-	case waitNone, waitOver:
-	}
-	c.wanted = t
-	return c.Conn.SetReadDeadline(c.deadline())
-}
-
-// SetDeadline covers reading too.
-func (c *conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
-
-// deadline is the read deadline that should be in force.
-func (c *conn) deadline() time.Time {
-	if !c.waiting() {
-		return c.wanted
-	}
-	switch {
-	case c.drain == modeMove && c.clean:
-		return time.Unix(1, 0)
-	case c.drain == modeLinger:
-		return c.lingerEnd()
-	case c.adopted:
-		return c.owner.idleDeadline()
-	}
-	return c.wanted
-}
-
-// lingerEnd is when a wait ends in modeLinger, unless net/http wants it to end
-// sooner.
-func (c *conn) lingerEnd() time.Time {
-	end := time.Now().Add(c.owner.lingerTime())
-	if !c.wanted.IsZero() && c.wanted.Before(end) {
-		return c.wanted
-	}
-	return end
-}
 
 // state follows net/http's states.
 func (c *conn) state(to wait) {
@@ -250,7 +202,7 @@ func (c *conn) state(to wait) {
 	c.clean = to == waitNext
 	c.armed = false // net/http sets the deadline after this
 	if to != waitNext && from != waitNone && c.drain != modeServe {
-		c.Conn.SetReadDeadline(c.wanted)
+		c.setDeadline(c.wanted)
 	}
 }
 
@@ -266,7 +218,7 @@ func (c *conn) begin(m mode, settled func()) {
 	c.drain = m
 	c.settled = settled
 	if c.waiting() && (m == modeLinger || c.clean) {
-		c.Conn.SetReadDeadline(c.deadline())
+		c.setDeadline(c.deadline())
 	}
 	if m != modeMove || !c.waiting() || !c.clean {
 		c.settle()
@@ -281,16 +233,19 @@ func (c *conn) settle() {
 	}
 }
 
-// speaksHTTP2 reports whether the connection, as net/http knows it, does.
-func (c *conn) speaksHTTP2(nc net.Conn) bool {
-	c.mu.Lock()
-	first, preface := c.wait == waitFirst, c.preface == len(http2Preface)
-	c.mu.Unlock()
-	if !first || preface {
-		return first // it shows before the first request or never
+// turnsOutHTTP2 reports, in the first change of state after which that can be
+// known, whether the connection speaks HTTP/2. nc is what net/http has of it.
+func (c *conn) turnsOutHTTP2(nc net.Conn) bool {
+	if c.known {
+		return false
 	}
-	t, ok := nc.(*tls.Conn)
-	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
+	c.known = true
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.preface == len(http2Preface)
 }
 
 // announce reports whether a response must say that the connection closes
@@ -352,39 +307,4 @@ func (c *conn) tellHandlers() {
 	c.told = true
 	ch := c.draining
 	time.AfterFunc(rand.N(c.owner.lingerTime()+1), func() { close(ch) })
-}
-
-// What net/http, handlers and io.Copy look for in a connection.
-
-func (c *conn) NetConn() net.Conn { return c.Conn }
-
-func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	if rf, ok := c.Conn.(io.ReaderFrom); ok {
-		return rf.ReadFrom(r) // sendfile(2)
-	}
-	return io.Copy(onlyWriter{c.Conn}, r)
-}
-
-type onlyWriter struct{ io.Writer }
-
-func (c *conn) CloseWrite() error {
-	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return cw.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
-func (c *conn) SyscallConn() (syscall.RawConn, error) {
-	if sc, ok := c.Conn.(syscall.Conn); ok {
-		return sc.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
-}
-
-// shift moves a deadline; none stays none.
-func shift(t time.Time, by time.Duration) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(by)
 }

@@ -14,6 +14,7 @@ type scripted struct {
 	net.Conn
 	reads    []read
 	deadline time.Time
+	set      int // how often the deadline was
 	closed   int
 }
 
@@ -28,7 +29,7 @@ func (s *scripted) Read(p []byte) (int, error) {
 	return copy(p, r.data), r.err
 }
 
-func (s *scripted) SetReadDeadline(t time.Time) error { s.deadline = t; return nil }
+func (s *scripted) SetReadDeadline(t time.Time) error { s.deadline = t; s.set++; return nil }
 func (s *scripted) Close() error                      { s.closed++; return nil }
 
 // An ownerStub takes every connection that comes up for a move.
@@ -100,7 +101,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 		for range len(reads) {
 			c.Read(buf)
 		}
-		if !c.speaksHTTP2(c) {
+		if !c.turnsOutHTTP2(c) {
 			t.Errorf("%v: not seen as HTTP/2", reads)
 		}
 		if c.begin(modeMove, nil); c.drain != modeLinger {
@@ -109,7 +110,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 	}
 	c := newConn(&scripted{reads: []read{{"PROPFIND", nil}}}, new(ownerStub), false, false)
 	c.Read(make([]byte, 32))
-	if c.speaksHTTP2(c) {
+	if c.turnsOutHTTP2(c) {
 		t.Error("PROPFIND is not HTTP/2")
 	}
 }
@@ -171,6 +172,31 @@ func TestLinger(t *testing.T) {
 	c.state(waitNone)
 	if !s.deadline.IsZero() {
 		t.Errorf("in the next request: got deadline %v, want none", s.deadline)
+	}
+}
+
+// No deadline is set where there is none, unless somebody has got hold of the
+// connection below and may have set one.
+func TestDeadlineIsSetWhenItChanges(t *testing.T) {
+	s := new(scripted)
+	c := newConn(s, new(ownerStub), false, false)
+	c.SetReadDeadline(time.Time{})
+	c.SetReadDeadline(time.Time{})
+	if s.set != 0 {
+		t.Errorf("without a deadline: got %d calls, want none", s.set)
+	}
+	c.SetReadDeadline(time.Now().Add(time.Hour))
+	c.SetReadDeadline(time.Time{})
+	c.SetReadDeadline(time.Time{})
+	if s.set != 2 || !s.deadline.IsZero() {
+		t.Errorf("after one: got %d calls, deadline %v; want 2 and none", s.set, s.deadline)
+	}
+	for range 2 {
+		c.NetConn().SetReadDeadline(time.Now().Add(time.Hour))
+		c.SetReadDeadline(time.Time{})
+		if !s.deadline.IsZero() {
+			t.Error("a deadline that was set below is in force still")
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type core struct {
 	adopted   *feed
 	feeding   sync.WaitGroup
 
+	drains atomic.Bool // from the beginning of the drain on
 	send   atomic.Pointer[sender]
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
@@ -103,13 +104,8 @@ type connKey struct{}
 func (k *core) hook(s *http.Server) {
 	handler, connState, connContext := s.Handler, s.ConnState, s.ConnContext
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			if now, first := c.announce(); now {
-				w.Header().Set("Connection", "close") // GOAWAY in HTTP/2
-				if first {
-					k.announced.Add(1)
-				}
-			}
+		if k.drains.Load() {
+			k.announce(w, r)
 		}
 		if handler == nil {
 			http.DefaultServeMux.ServeHTTP(w, r)
@@ -136,6 +132,20 @@ func (k *core) hook(s *http.Server) {
 	}
 }
 
+// announce tells a client whose connection cannot move that it closes.
+func (k *core) announce(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		return
+	}
+	if now, first := c.announce(); now {
+		w.Header().Set("Connection", "close") // GOAWAY in HTTP/2
+		if first {
+			k.announced.Add(1)
+		}
+	}
+}
+
 // unwrap finds our connection below TLS.
 func unwrap(nc net.Conn) *conn {
 	if t, ok := nc.(*tls.Conn); ok {
@@ -152,7 +162,7 @@ func (k *core) stateChanged(c *conn, nc net.Conn, state http.ConnState) {
 		return
 	case state == http.StateHijacked:
 		k.fleet.leave(c, k.fleet.hijacked)
-	case to != waitOver && c.speaksHTTP2(nc):
+	case to != waitOver && c.turnsOutHTTP2(nc):
 		k.fleet.leave(c, k.fleet.http2)
 		to = waitOver
 	}
@@ -224,6 +234,7 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 		linger = stopLinger
 	}
 	k.linger.Store(int64(linger))
+	k.drains.Store(true)
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
 	k.fleet.begin(ctx, k.choose(s, send))

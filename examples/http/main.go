@@ -5,10 +5,8 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"log"
 	"net/http"
-	"os"
 
 	restarthttp "example.com/restart/http"
 	"example.com/restart/storm/endpoints"
@@ -21,20 +19,12 @@ func main() {
 	flag.Parse()
 
 	// Any handler will do. This one has what storm asks for: GET /, POST
-	// /echo, GET /slow?d=2s, GET /download?n=BYTES and a WebSocket at /ws.
-	handler := servedBy(endpoints.Handler(version))
+	// /echo, GET /slow?d=2s, GET /download?n=BYTES and a WebSocket at /ws. Each
+	// answer says in the header Served-By which process gave it.
+	handler := endpoints.Handler(version)
 
 	err := restarthttp.ListenAndServe(*addr, handler) // instead of http.ListenAndServe
 	if !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}
-}
-
-// servedBy says in each answer which process gave it.
-func servedBy(h http.Handler) http.Handler {
-	me := fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Served-By", me)
-		h.ServeHTTP(w, r)
-	})
 }

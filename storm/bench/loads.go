@@ -108,9 +108,14 @@ func download(ctx context.Context, c *contestant, cfg Config) (float64, error) {
 		return 0, err
 	}
 	defer conn.Close()
+	n, err := fetch(conn, c, cfg)
+	return float64(n) / mebibyte, err
+}
+
+// fetch gets the large file and returns how many bytes came.
+func fetch(conn *rawhttp.Conn, c *contestant, cfg Config) (n int64, err error) {
 	conn.SetBuffer(mebibyte)
 	_ = conn.SetDeadline(time.Now().Add(2 * limit))
-	var n int64
 	if err := conn.Write(get(c.addr, fmt.Sprintf("/download?n=%d", cfg.DownloadSize), "")); err != nil {
 		return 0, err
 	}
@@ -118,5 +123,19 @@ func download(ctx context.Context, c *contestant, cfg Config) (float64, error) {
 	if err == nil && (resp.Status != 200 || n != cfg.DownloadSize) {
 		err = fmt.Errorf("status %d and %d bytes instead of %d", resp.Status, n, cfg.DownloadSize)
 	}
-	return float64(n) / mebibyte, err
+	return n, err
+}
+
+// fetchWhole is like download, and when it returns, the server's last system call for it has returned too: the server has
+// answered another request on the connection.
+func fetchWhole(ctx context.Context, c *contestant, cfg Config) error {
+	conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := fetch(conn, c, cfg); err != nil {
+		return err
+	}
+	return exchange(conn, get(c.addr, "/", ""))
 }

@@ -21,9 +21,11 @@ const (
 	mostSlow     = 5 * time.Minute
 )
 
-// Handler returns a handler with all endpoints. The version is part of what GET / answers.
+// Handler returns a handler with all endpoints. Each answer says in the header Served-By which version and process gave
+// it, and so does the body of GET /.
 func Handler(version string) http.Handler {
-	body := fmt.Sprintf("hello from version=%s pid=%d\n", version, os.Getpid())
+	me := fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
+	body := "hello from " + me + "\n"
 	files := &content{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -34,7 +36,10 @@ func Handler(version string) http.Handler {
 	mux.HandleFunc("GET /slow", serveSlow)
 	mux.HandleFunc("GET /download", files.serve)
 	mux.HandleFunc("GET /ws", serveWS)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Served-By", me)
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func serveEcho(w http.ResponseWriter, r *http.Request) {

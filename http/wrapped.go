@@ -1,0 +1,41 @@
+package http
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+)
+
+// What net/http, handlers and io.Copy look for in a connection.
+
+// NetConn returns the connection below. Who has it may set deadlines on it.
+func (c *conn) NetConn() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bared, c.limited = true, true
+	return c.Conn
+}
+
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := c.Conn.(io.ReaderFrom); ok {
+		return rf.ReadFrom(r) // sendfile(2)
+	}
+	return io.Copy(onlyWriter{c.Conn}, r)
+}
+
+type onlyWriter struct{ io.Writer }
+
+func (c *conn) CloseWrite() error {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := c.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
