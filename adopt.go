@@ -3,7 +3,7 @@ package restart
 import (
 	"errors"
 	"fmt"
-	"os"
+	"net"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
@@ -11,15 +11,15 @@ import (
 )
 
 // receiveConns takes the connections that came with f over conn and answers.
-// It takes the files.
-func (r *Restarter) receiveConns(conn *channel.Conn, f wire.Frame, files []*os.File) {
+// It takes the descriptors.
+func (r *Restarter) receiveConns(conn *channel.Conn, f wire.Frame, fds []int) {
 	var m wire.Conns
 	if err := f.Decode(&m); err != nil {
-		channel.CloseAll(files)
+		channel.CloseRaw(fds)
 		r.log.Error("restart: connections from the predecessor", "error", err)
 		return
 	}
-	answer := r.adopt(m, files)
+	answer := r.adopt(m, fds)
 	if len(answer.Refused) > 0 {
 		r.log.Warn("restart: connections not adopted; the predecessor keeps them", "refused", len(answer.Refused), "reason", answer.Reason)
 	}
@@ -29,8 +29,8 @@ func (r *Restarter) receiveConns(conn *channel.Conn, f wire.Frame, files []*os.F
 }
 
 // adopt gives connections that the predecessor handed over to their services,
-// and answers. It takes the files.
-func (r *Restarter) adopt(m wire.Conns, files []*os.File) wire.Adopted {
+// and answers. It takes the descriptors.
+func (r *Restarter) adopt(m wire.Conns, fds []int) wire.Adopted {
 	answer := wire.Adopted{Batch: m.Batch}
 	refuse := func(i int, err error) {
 		if len(answer.Refused) == 0 {
@@ -38,37 +38,35 @@ func (r *Restarter) adopt(m wire.Conns, files []*os.File) wire.Adopted {
 		}
 		answer.Refused = append(answer.Refused, i)
 	}
+	came := min(len(m.Conns), len(fds))
+	channel.CloseRaw(fds[came:])
+	conns, errs := fdutil.StreamConns(fds[:came])
 	for i, desc := range m.Conns {
-		if i >= len(files) {
+		if i >= came {
 			// The kernel closes those for which it finds no free number.
 			refuse(i, errors.New("too many open files"))
-			continue
-		}
-		if err := r.adoptOne(desc, files[i]); err != nil {
+		} else if errs[i] != nil {
+			refuse(i, errs[i])
+		} else if err := r.adoptOne(desc, conns[i]); err != nil {
 			refuse(i, err)
 		}
-	}
-	for _, f := range files[min(len(m.Conns), len(files)):] {
-		f.Close()
 	}
 	r.adopted.Add(int64(len(m.Conns) - len(answer.Refused)))
 	return answer
 }
 
-func (r *Restarter) adoptOne(desc wire.Conn, f *os.File) error {
+// adoptOne takes c, and closes it on an error: our copy only, the predecessor
+// keeps its own.
+func (r *Restarter) adoptOne(desc wire.Conn, c net.Conn) error {
 	s := r.table.heir(desc.Name)
 	if s == nil {
-		f.Close()
+		c.Close()
 		return fmt.Errorf("no listener %q here", desc.Name)
 	}
 	a, ok := s.service().(Adopter)
 	if !ok || s.ln == nil {
-		f.Close()
+		c.Close()
 		return fmt.Errorf("the service of %q adopts nothing", s.name)
-	}
-	c, err := fdutil.StreamConn(f)
-	if err != nil {
-		return err
 	}
 	tracked, ok := s.ln.conns.track(c)
 	if !ok {
@@ -76,7 +74,7 @@ func (r *Restarter) adoptOne(desc wire.Conn, f *os.File) error {
 		return errSealed
 	}
 	if err := a.Adopt(tracked, desc.State); err != nil {
-		tracked.Close() // our copy only: the predecessor keeps its own
+		tracked.Close()
 		return err
 	}
 	return nil

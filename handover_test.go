@@ -82,7 +82,8 @@ func TestSendMovesAConnection(t *testing.T) {
 	if len(m.Conns) != 1 || len(files) != 1 || m.Conns[0].Name != "web" || string(m.Conns[0].State) != "state" {
 		t.Fatalf("got %+v with %d files", m, len(files))
 	}
-	moved, err := fdutil.StreamConn(files[0])
+	moved, err := net.FileConn(files[0])
+	channel.CloseAll(files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,17 +264,17 @@ func TestAdopt(t *testing.T) {
 	a := &adopterStub{room: 1}
 	set := newConnSet()
 	r.table.sockets = []*socket{{name: "here", inherited: "web", stream: a, ln: &listener{conns: set}}}
-	var files []*os.File
+	var fds []int
 	for range 3 {
 		_, server := tcpPair(t)
-		f, err := fdutil.Dup(server.(*net.TCPConn))
+		fd, err := fdutil.DupRaw(server.(*net.TCPConn))
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, f)
+		fds = append(fds, fd)
 	}
 	m := wire.Conns{Batch: 7, Conns: []wire.Conn{{Name: "web"}, {Name: "unknown"}, {Name: "web"}, {Name: "web"}}}
-	answer := r.adopt(m, files)
+	answer := r.adopt(m, fds)
 	if got, want := fmt.Sprint(answer.Batch, answer.Refused), "7 [1 2 3]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -286,12 +287,12 @@ func TestAdopt(t *testing.T) {
 	}
 	// A process whose drain has ended takes nothing more.
 	_, server := tcpPair(t)
-	f, err := fdutil.Dup(server.(*net.TCPConn))
+	fd, err := fdutil.DupRaw(server.(*net.TCPConn))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.room = 2
-	if answer := r.adopt(wire.Conns{Conns: []wire.Conn{{Name: "web"}}}, []*os.File{f}); len(answer.Refused) != 1 {
+	if answer := r.adopt(wire.Conns{Conns: []wire.Conn{{Name: "web"}}}, []int{fd}); len(answer.Refused) != 1 {
 		t.Errorf("sealed: got %+v, want it refused", answer)
 	}
 }

@@ -21,13 +21,13 @@ type source struct {
 }
 
 // receive takes what any earlier generation may send, and reports whether f is
-// that. It takes the files then.
-func (l *loop) receive(conn *channel.Conn, f wire.Frame, files []*os.File) bool {
+// that. It takes the descriptors then.
+func (l *loop) receive(conn *channel.Conn, f wire.Frame, fds []int) bool {
 	switch f.Type {
 	case wire.TypeConns:
-		l.r.receiveConns(conn, f, files)
+		l.r.receiveConns(conn, f, fds)
 	case wire.TypeSource:
-		for _, file := range files {
+		for _, file := range channel.Files(fds) {
 			conn, err := channel.Open(file)
 			if err != nil {
 				l.log.Error("restart: a channel from the predecessor", "error", err)
@@ -52,15 +52,15 @@ func (l *loop) addSource(conn *channel.Conn) {
 	l.goroutines.Go(func() {
 		defer close(s.ended)
 		for {
-			f, files, err := conn.Recv()
+			f, fds, err := conn.RecvRaw()
 			if err != nil {
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
 					conn.Close() // it is gone, and so may be the descriptor
 				}
 				return
 			}
-			if !l.receive(conn, f, files) {
-				channel.CloseAll(files)
+			if !l.receive(conn, f, fds) {
+				channel.CloseRaw(fds)
 			}
 		}
 	})

@@ -28,7 +28,7 @@ func (l *loop) watchPredecessor() {
 	l.goroutines.Go(func() {
 		defer close(s.ended)
 		for {
-			f, files, err := conn.Recv()
+			f, fds, err := conn.RecvRaw()
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return // we stopped listening
 			}
@@ -40,10 +40,10 @@ func (l *loop) watchPredecessor() {
 				l.post(m)
 				return
 			}
-			if l.receive(conn, f, files) {
+			if l.receive(conn, f, fds) {
 				continue
 			}
-			channel.CloseAll(files)
+			channel.CloseRaw(fds)
 			m := fromPredecessor{typ: f.Type}
 			switch f.Type {
 			case wire.TypeGo:

@@ -123,11 +123,8 @@ func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
 // SendRaw is Send for descriptors that no os.File stands for, which takes Go's
 // poller some system calls each. It takes them in every case.
 func (c *Conn) SendRaw(t wire.Type, v any, fds []int) error {
-	err := c.send(t, v, fds)
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
-	return err
+	defer CloseRaw(fds)
+	return c.send(t, v, fds)
 }
 
 func (c *Conn) send(t wire.Type, v any, fds []int) error {
@@ -154,15 +151,21 @@ func (c *Conn) send(t wire.Type, v any, fds []int) error {
 // Recv reads the next frame of a known type and its descriptors, which the
 // caller owns and which are close-on-exec. They may be fewer than were sent:
 // those for which this process has no free number are closed by the kernel, the
-// last ones first. The frame is valid until the next
-// call. io.EOF means that no process has the other end any more.
+// last ones first. The frame is valid until the next call. io.EOF means that no
+// process has the other end any more.
 func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
+	f, fds, err := c.RecvRaw()
+	return f, Files(fds), err
+}
+
+// RecvRaw is Recv for descriptors that are to become connections.
+func (c *Conn) RecvRaw() (wire.Frame, []int, error) {
 	for {
 		n, oobn, flags, _, err := c.readMsg()
 		if err != nil {
 			return wire.Frame{}, nil, err
 		}
-		files, err := parseRights(c.oob[:oobn])
+		fds, err := parseRights(c.oob[:oobn])
 		if err == nil && flags&unix.MSG_TRUNC != 0 {
 			err = errors.New("frame cut off by the kernel")
 		}
@@ -171,13 +174,13 @@ func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
 			f, err = wire.Parse(c.rbuf[:n])
 		}
 		if err != nil {
-			CloseAll(files)
+			CloseRaw(fds)
 			return wire.Frame{}, nil, err
 		}
 		if f.Type.Known() {
-			return f, files, nil
+			return f, fds, nil
 		}
-		CloseAll(files)
+		CloseRaw(fds)
 	}
 }
 
@@ -208,27 +211,25 @@ func (c *Conn) File() (*os.File, error) { return fdutil.Dup(c.uc) }
 // Close closes this end.
 func (c *Conn) Close() error { return c.uc.Close() }
 
-// CloseAll closes files.
-func CloseAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
+// CloseRaw closes descriptors.
+func CloseRaw(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
 	}
 }
 
-func parseRights(oob []byte) ([]*os.File, error) {
+func parseRights(oob []byte) ([]int, error) {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, fmt.Errorf("control message: %w", err)
 	}
-	var files []*os.File
+	var all []int
 	for i := range msgs {
 		fds, err := unix.ParseUnixRights(&msgs[i])
 		if err != nil {
 			continue // credentials, say: nothing to close
 		}
-		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "received"))
-		}
+		all = append(all, fds...)
 	}
-	return files, nil
+	return all, nil
 }

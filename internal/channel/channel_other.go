@@ -38,6 +38,11 @@ func (*Conn) Recv() (wire.Frame, []*os.File, error) {
 	return wire.Frame{}, nil, errors.ErrUnsupported
 }
 
+// RecvRaw returns errors.ErrUnsupported.
+func (*Conn) RecvRaw() (wire.Frame, []int, error) {
+	return wire.Frame{}, nil, errors.ErrUnsupported
+}
+
 // SetDeadline does nothing.
 func (*Conn) SetDeadline(time.Time) error { return nil }
 
@@ -50,9 +55,5 @@ func (*Conn) File() (*os.File, error) { return nil, errors.ErrUnsupported }
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 
-// CloseAll closes files.
-func CloseAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
+// CloseRaw does nothing: nothing can have come.
+func CloseRaw([]int) {}

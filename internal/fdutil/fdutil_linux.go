@@ -106,12 +106,40 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 	return net.FilePacketConn(f)
 }
 
-// StreamConn makes a net.Conn of f, which must be a connected stream socket.
-// It takes f in every case.
-func StreamConn(f *os.File) (net.Conn, error) {
+// StreamConns makes a net.Conn of each of fds, which must be connected stream
+// sockets; where that fails the error stands at the same index. It takes fds in
+// every case.
+//
+// net.FileConn wants an os.File, and to make one for each would enter each into
+// Go's poller twice, which counts when thousands of connections come at once.
+// So one os.File stands for one socket after another.
+func StreamConns(fds []int) ([]net.Conn, []error) {
+	conns, errs := make([]net.Conn, len(fds)), make([]error, len(fds))
+	slot, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		for i, fd := range fds {
+			unix.Close(fd)
+			errs[i] = &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+		}
+		return conns, errs
+	}
+	f := os.NewFile(uintptr(slot), "slot")
 	defer f.Close()
-	// No questions that net.FileConn asks as well: thousands of connections may
-	// come at once.
+	for i, fd := range fds {
+		err := unix.Dup3(fd, slot, unix.O_CLOEXEC)
+		unix.Close(fd)
+		if err != nil {
+			errs[i] = os.NewSyscallError("dup3", err)
+			continue
+		}
+		conns[i], errs[i] = streamConn(f)
+	}
+	return conns, errs
+}
+
+// streamConn makes a net.Conn of f and borrows it. It asks nothing that
+// net.FileConn asks as well.
+func streamConn(f *os.File) (net.Conn, error) {
 	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func TestKindsAreToldApart(t *testing.T) {
 	for thing, c := range things {
 		for maker, make := range map[string]func(*os.File) (interface{ Close() error }, error){
 			"listener": func(f *os.File) (interface{ Close() error }, error) { return Listener(f) },
-			"conn":     func(f *os.File) (interface{ Close() error }, error) { return StreamConn(f) },
+			"conn":     func(f *os.File) (interface{ Close() error }, error) { return oneConn(t, f) },
 			"packet":   func(f *os.File) (interface{ Close() error }, error) { return PacketConn(f) },
 		} {
 			if thing == "listener" && maker == "conn" {
@@ -83,4 +83,74 @@ func TestAtEOF(t *testing.T) {
 	if !AtEOF(r) {
 		t.Error("without a writer: got no EOF")
 	}
+}
+
+// oneConn calls StreamConns with a single descriptor, and takes f.
+func oneConn(t *testing.T, f *os.File) (net.Conn, error) {
+	t.Helper()
+	fd, err := DupRaw(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	conns, errs := StreamConns([]int{fd})
+	return conns[0], errs[0]
+}
+
+// All descriptors are taken, whatever becomes of the others, and each
+// connection is the one at its index.
+func TestStreamConns(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var things []syscall.Conn
+	for range 3 {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		things = append(things, c.(*net.TCPConn), null)
+	}
+	before := openFiles(t)
+	var fds []int
+	for _, c := range things {
+		fd, err := DupRaw(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+	}
+	conns, errs := StreamConns(fds)
+	for i, thing := range things {
+		want, good := thing.(*net.TCPConn)
+		switch {
+		case good != (errs[i] == nil) || good != (conns[i] != nil):
+			t.Errorf("%d: got %v, %v", i, conns[i], errs[i])
+		case good:
+			if got := conns[i].LocalAddr().String(); got != want.LocalAddr().String() {
+				t.Errorf("%d: got the socket at %s, want %s", i, got, want.LocalAddr())
+			}
+			conns[i].Close()
+		}
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("got %d open files, want %d as before", after, before)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }

@@ -23,8 +23,8 @@ func Listener(f *os.File) (net.Listener, error) { f.Close(); return nil, errors.
 // PacketConn returns errors.ErrUnsupported. It takes f.
 func PacketConn(f *os.File) (net.PacketConn, error) { f.Close(); return nil, errors.ErrUnsupported }
 
-// StreamConn returns errors.ErrUnsupported. It takes f.
-func StreamConn(f *os.File) (net.Conn, error) { f.Close(); return nil, errors.ErrUnsupported }
+// StreamConns returns no connections: nothing can have sent descriptors.
+func StreamConns([]int) ([]net.Conn, []error) { return nil, nil }
 
 // AtEOF returns true.
 func AtEOF(*os.File) bool { return true }
