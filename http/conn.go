@@ -37,12 +37,9 @@ type conn struct {
 	limited bool // a read deadline may be in force, see setDeadline
 	bared   bool // NetConn has been called: others may set deadlines
 
-	// An adopted connection has waited before: until its first byte it is idle,
-	// whatever net/http thinks, and only then does the time for reading a
-	// request begin. So net/http's deadlines for it are late by the wait.
-	adopted bool
-	since   time.Time // when it was adopted
-	late    time.Duration
+	inLobby bool    // net/http has not got it yet, see lobby
+	ahead   bool    // first has not been read from us yet
+	first   [1]byte // what ended the wait in the lobby
 
 	// full is the size of net/http's empty read buffer, the length of the
 	// slice in the connection's first read. A shorter one means that bytes of
@@ -71,13 +68,9 @@ type owner interface {
 	idleDeadline() time.Time   // for a connection that waits from now on
 }
 
-// newConn wraps c, which has just been accepted, or adopted.
-func newConn(c net.Conn, o owner, stays, adopted bool) *conn {
-	w := &conn{Conn: c, owner: o, stays: stays, adopted: adopted, clean: true}
-	if adopted {
-		w.since = time.Now()
-	}
-	return w
+// newConn wraps c, which has been accepted or adopted.
+func newConn(c net.Conn, o owner, stays bool) *conn {
+	return &conn{Conn: c, owner: o, stays: stays, clean: true}
 }
 
 // A wait says whether net/http waits for a request.
@@ -105,29 +98,47 @@ const http2Preface = "PRI "
 
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		n, err := c.Conn.Read(p)
-		if c.adopted {
-			n = skipEmptyLines(p[:n])
-			if n == 0 && err == nil {
-				continue
-			}
-		}
+		n, err := c.read(p)
 		if c.note(p, n, err) {
 			return n, err
 		}
 	}
 }
 
-// skipEmptyLines removes what may come before a request line (RFC 9112, 2.2)
-// and returns how much is left. net/http does so after a POST, but the process
-// that saw the POST may have been another one.
-func skipEmptyLines(b []byte) int {
-	for i, x := range b {
-		if x != '\r' && x != '\n' {
-			return copy(b, b[i:])
-		}
+func (c *conn) read(p []byte) (int, error) {
+	if c.ahead {
+		c.ahead = false
+		return copy(p, c.first[:]), nil
 	}
-	return 0
+	return c.Conn.Read(p)
+}
+
+// await returns when the client of an adopted connection has sent something: a
+// request begins, and is net/http's. If it reports false the connection is to
+// be closed, which may move it on.
+func (c *conn) await() bool {
+	c.mu.Lock()
+	c.setDeadline(c.deadline())
+	c.mu.Unlock()
+	for {
+		n, err := c.Conn.Read(c.first[:])
+		// Empty lines may come before a request (RFC 9112, 2.2). net/http
+		// skips them after a POST, but another process may have seen that.
+		if n == 1 && (c.first[0] == '\r' || c.first[0] == '\n') {
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n == 0 {
+			c.moving = c.drain == modeMove && errors.Is(err, os.ErrDeadlineExceeded)
+			return false
+		}
+		c.inLobby, c.ahead = false, true
+		c.clean = false
+		c.settle()
+		c.setDeadline(c.deadline())
+		return true
+	}
 }
 
 // note takes note of what a read brought. It reports false if the read is to
@@ -175,15 +186,7 @@ func (c *conn) arrived(b []byte) {
 			}
 		}
 	}
-	if !c.waiting() {
-		return
-	}
-	if c.adopted {
-		c.adopted = false
-		c.late = time.Since(c.since)
-		c.wanted = shift(c.wanted, c.late)
-		c.setDeadline(c.deadline())
-	} else if c.drain != modeServe {
+	if c.waiting() && c.drain != modeServe {
 		c.setDeadline(c.deadline())
 	}
 }

@@ -13,6 +13,7 @@ import (
 type scripted struct {
 	net.Conn
 	reads    []read
+	onRead   func() // before each
 	deadline time.Time
 	set      int // how often the deadline was
 	closed   int
@@ -24,6 +25,9 @@ type read struct {
 }
 
 func (s *scripted) Read(p []byte) (int, error) {
+	if s.onRead != nil {
+		s.onRead()
+	}
 	r := s.reads[0]
 	s.reads = s.reads[1:]
 	return copy(p, r.data), r.err
@@ -50,7 +54,7 @@ func past(t time.Time) bool { return !t.IsZero() && t.Before(time.Now()) }
 func TestBytesThatCrossTheDrain(t *testing.T) {
 	s := &scripted{reads: []read{{"G", nil}, {"", os.ErrDeadlineExceeded}}}
 	o := new(ownerStub)
-	c := newConn(s, o, false, false)
+	c := newConn(s, o, false)
 	want := time.Now().Add(time.Minute)
 	c.SetReadDeadline(want)
 	buf := make([]byte, 16)
@@ -73,7 +77,7 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 func TestHijackedNeverMoves(t *testing.T) {
 	s := &scripted{reads: []read{{"GET", nil}, {"", os.ErrDeadlineExceeded}}}
 	o := new(ownerStub)
-	c := newConn(s, o, false, false)
+	c := newConn(s, o, false)
 	buf := make([]byte, 16)
 	c.Read(buf)
 	c.state(waitOf(http.StateActive))
@@ -96,7 +100,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 		{{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", nil}},
 		{{"P", nil}, {"RI", nil}, {" ", nil}},
 	} {
-		c := newConn(&scripted{reads: reads}, new(ownerStub), false, false)
+		c := newConn(&scripted{reads: reads}, new(ownerStub), false)
 		buf := make([]byte, 32)
 		for range len(reads) {
 			c.Read(buf)
@@ -108,7 +112,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 			t.Errorf("%v: got mode %v, want linger", reads, c.drain)
 		}
 	}
-	c := newConn(&scripted{reads: []read{{"PROPFIND", nil}}}, new(ownerStub), false, false)
+	c := newConn(&scripted{reads: []read{{"PROPFIND", nil}}}, new(ownerStub), false)
 	c.Read(make([]byte, 32))
 	if c.turnsOutHTTP2(c) {
 		t.Error("PROPFIND is not HTTP/2")
@@ -116,27 +120,81 @@ func TestPrefaceNeverMoves(t *testing.T) {
 }
 
 // An adopted connection has been idle: until its first byte the idle time-out
-// holds, and only then does the time for reading a request begin.
+// holds, and the time for reading a request begins only then.
 func TestAdoptedConnectionIsIdle(t *testing.T) {
-	s := &scripted{reads: []read{{"\r\nGET", nil}}}
+	s := &scripted{reads: []read{{"\r", nil}, {"\n", nil}, {"G", nil}, {"ET", nil}}}
 	o := &ownerStub{idle: time.Now().Add(time.Hour)}
-	c := newConn(s, o, false, true)
-	c.since = time.Now().Add(-time.Minute) // it has waited for a minute
-	began := time.Now()
-	c.SetReadDeadline(began.Add(time.Second)) // ReadHeaderTimeout, from when net/http began
-	if !s.deadline.Equal(o.idle) {
-		t.Errorf("while it waits: got deadline %v, want the idle one %v", s.deadline, o.idle)
+	c := newConn(s, o, false)
+	c.inLobby = true
+	s.onRead = func() {
+		if !s.deadline.Equal(o.idle) {
+			t.Errorf("while it waits: got deadline %v, want the idle one %v", s.deadline, o.idle)
+		}
 	}
+	if !c.await() {
+		t.Fatal("got false, want true: a request has begun")
+	}
+	s.onRead = nil
+	if !s.deadline.IsZero() {
+		t.Errorf("when the request has begun: got deadline %v, want none but net/http's", s.deadline)
+	}
+	var got []byte
 	buf := make([]byte, 16)
-	if n, err := c.Read(buf); string(buf[:n]) != "GET" || err != nil {
-		t.Errorf("got %q, %v; want the empty line skipped", buf[:n], err)
+	for range 2 {
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, buf[:n]...)
 	}
-	if late := s.deadline.Sub(began); late < time.Minute {
-		t.Errorf("after its first byte: the deadline came only %v later than began", late)
+	if string(got) != "GET" {
+		t.Errorf("got %q, want %q: the empty line skipped, nothing lost", got, "GET")
 	}
-	c.SetReadDeadline(began.Add(time.Second)) // ReadTimeout, for the body
-	if late := s.deadline.Sub(began); late < time.Minute {
-		t.Errorf("for the body: the deadline came only %v later than began", late)
+}
+
+// Who waits in the lobby moves on when its process is replaced in turn, unless
+// a request has begun.
+func TestLobbyMovesOn(t *testing.T) {
+	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
+	o := new(ownerStub)
+	c := newConn(s, o, false)
+	c.inLobby = true
+	settled := 0
+	s.onRead = func() {
+		c.begin(modeMove, func() { settled++ })
+		if !past(s.deadline) {
+			t.Errorf("the wait was not ended: deadline %v", s.deadline)
+		}
+	}
+	if c.await() {
+		t.Fatal("got true, want false: nothing came")
+	}
+	c.Close()
+	if o.moved != 1 || settled != 1 {
+		t.Errorf("got %d moves, %d times settled; want 1, 1", o.moved, settled)
+	}
+
+	s = &scripted{reads: []read{{"G", nil}}}
+	c = newConn(s, o, false)
+	c.inLobby = true
+	settled = 0
+	s.onRead = func() { c.begin(modeMove, func() { settled++ }) }
+	if !c.await() || past(s.deadline) || settled != 1 {
+		t.Errorf("a byte crossed the drain: got deadline %v, %d times settled; want none, 1", s.deadline, settled)
+	}
+}
+
+// An idle time-out closes, and moves nothing.
+func TestLobbyTimesOut(t *testing.T) {
+	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
+	o := &ownerStub{idle: time.Now()}
+	c := newConn(s, o, false)
+	c.inLobby = true
+	if c.await() {
+		t.Fatal("got true, want false")
+	}
+	if c.Close(); o.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
 	}
 }
 
@@ -144,7 +202,7 @@ func TestAdoptedConnectionIsIdle(t *testing.T) {
 // gives it more time, and a request that has come is not hurried.
 func TestLinger(t *testing.T) {
 	s := &scripted{reads: []read{{"GET", nil}, {"G", nil}}}
-	c := newConn(s, new(ownerStub), true, false)
+	c := newConn(s, new(ownerStub), true)
 	buf := make([]byte, 16)
 	c.Read(buf)
 	c.state(waitNone)
@@ -179,7 +237,7 @@ func TestLinger(t *testing.T) {
 // connection below and may have set one.
 func TestDeadlineIsSetWhenItChanges(t *testing.T) {
 	s := new(scripted)
-	c := newConn(s, new(ownerStub), false, false)
+	c := newConn(s, new(ownerStub), false)
 	c.SetReadDeadline(time.Time{})
 	c.SetReadDeadline(time.Time{})
 	if s.set != 0 {
@@ -202,7 +260,7 @@ func TestDeadlineIsSetWhenItChanges(t *testing.T) {
 
 func TestCloseOnce(t *testing.T) {
 	s, o := new(scripted), new(ownerStub)
-	c := newConn(s, o, false, false)
+	c := newConn(s, o, false)
 	c.Close()
 	if err := c.Close(); err == nil || s.closed != 1 || o.removed != 1 {
 		t.Errorf("got %v, closed %d and removed %d times; want an error, once, once", err, s.closed, o.removed)

@@ -25,7 +25,7 @@ type core struct {
 	listener  *listener
 	canMove   func() bool // the self-check
 	successor func(context.Context) sender
-	adopted   *feed
+	lobby     *lobby
 	feeding   sync.WaitGroup
 
 	drains atomic.Bool // from the beginning of the drain on
@@ -73,11 +73,11 @@ func (k *core) prepare(s *Server, l net.Listener) {
 		}
 		k.tickets.install(s.TLSConfig)
 	}
-	k.adopted = newFeed(l.Addr())
+	k.lobby = newLobby(l.Addr())
 	if !s.tls {
 		// net/http serves several listeners side by side. This one ends with
 		// the server.
-		k.feeding.Go(func() { s.Server.Serve(k.adopted) })
+		k.feeding.Go(func() { s.Server.Serve(k.lobby) })
 	}
 	close(k.ready)
 }
@@ -93,7 +93,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newConn(c, l.core, l.core.server.tls, false)
+	w := newConn(c, l.core, l.core.server.tls)
 	l.core.fleet.add(w)
 	return w, nil
 }
@@ -193,18 +193,21 @@ func (k *core) adopt(c net.Conn) error {
 	if k.server.tls {
 		return errors.New("restart/http: the server speaks TLS, the connection does not")
 	}
-	return k.join(c, true)
-}
-
-// join gives c to net/http as if it had just been accepted.
-func (k *core) join(c net.Conn, adopted bool) error {
-	w := newConn(c, k, false, adopted)
-	k.fleet.add(w)
-	if !k.adopted.feed(w) {
-		k.fleet.remove(w)
+	if !k.admit(newConn(c, k, false)) {
 		return http.ErrServerClosed
 	}
 	return nil
+}
+
+// admit lets c, which waits for a request, wait on in the lobby.
+func (k *core) admit(c *conn) bool {
+	c.inLobby = true
+	k.fleet.add(c)
+	if !k.lobby.admit(c) {
+		k.fleet.remove(c)
+		return false
+	}
+	return true
 }
 
 // shutdown ends the server so that no request is lost. http.Server.Shutdown
@@ -252,7 +255,8 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 		}
 	}
 	err := s.Server.Shutdown(ctx)
-	k.feeding.Wait() // Shutdown has closed what it served from
+	k.feeding.Wait() // Shutdown has closed the lobby
+	k.lobby.waits.Wait()
 	return err
 }
 
@@ -282,13 +286,7 @@ func (k *core) move(c net.Conn) bool {
 // keep serves a connection on that could not move, until it can be closed.
 func (k *core) keep(c net.Conn) bool {
 	c.SetReadDeadline(time.Time{}) // it was in the past, to end the wait
-	w := newConn(c, k, true, false)
-	k.fleet.add(w)
-	if !k.adopted.feed(w) {
-		k.fleet.remove(w)
-		return false
-	}
-	return true
+	return k.admit(newConn(c, k, true))
 }
 
 func (k *core) remove(c *conn) { k.fleet.remove(c) }

@@ -13,17 +13,13 @@ import (
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch c.wait {
-	case waitFirst:
-		t = shift(t, c.late)
-	case waitNext:
+	if c.wait == waitNext {
 		// The second time it says that the wait is over: the next request's
 		// beginning was in net/http's buffer.
 		if c.armed {
 			c.clean = false
 		}
 		c.armed = true
-	case waitNone, waitOver:
 	}
 	c.wanted = t
 	return c.setDeadline(c.deadline())
@@ -54,7 +50,7 @@ func (c *conn) deadline() time.Time {
 		return time.Unix(1, 0)
 	case c.drain == modeLinger:
 		return c.lingerEnd()
-	case c.adopted:
+	case c.inLobby:
 		return c.owner.idleDeadline()
 	}
 	return c.wanted
@@ -68,12 +64,4 @@ func (c *conn) lingerEnd() time.Time {
 		return c.wanted
 	}
 	return end
-}
-
-// shift moves a deadline; none stays none.
-func shift(t time.Time, by time.Duration) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.Add(by)
 }

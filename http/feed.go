@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// A feed is a listener whose connections are handed in. net/http serves
-// adopted connections from one, beside the real listener.
+// A feed is a listener whose connections are handed in.
 type feed struct {
 	addr  net.Addr
 	conns chan net.Conn

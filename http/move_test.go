@@ -75,7 +75,7 @@ func TestBusyConnectionMovesAfterItsResponse(t *testing.T) {
 // A refusal by the successor loses nothing: the connection is served here.
 func TestRefusedConnectionIsServedOn(t *testing.T) {
 	p := newPair(t, new(echo))
-	p.new.core.adopted.Close()
+	p.new.core.lobby.Close()
 	c := p.dial()
 	c.send(get("/1"))
 	c.receive(want("/1"))

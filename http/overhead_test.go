@@ -19,7 +19,7 @@ func BenchmarkRequest(b *testing.B) {
 	})
 	b.Run("restart", func(b *testing.B) {
 		s := Wrap(&http.Server{Handler: handler})
-		defer s.core.feeding.Wait()
+		defer func() { s.core.feeding.Wait(); s.core.lobby.waits.Wait() }()
 		defer s.Server.Close()
 		benchmarkRequest(b, s.Serve)
 	})

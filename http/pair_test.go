@@ -52,8 +52,10 @@ func newPair(t *testing.T, handler http.Handler) *pair {
 		p.hammer()
 		p.old.Server.Close()
 		p.new.Server.Close()
-		p.old.core.feeding.Wait()
-		p.new.core.feeding.Wait()
+		for _, k := range []*core{p.old.core, p.new.core} {
+			k.feeding.Wait()
+			k.lobby.waits.Wait()
+		}
 	})
 	return p
 }

@@ -38,7 +38,7 @@ func probe(stray string) (moved, whole bool) {
 	client.SetDeadline(bound)
 
 	o := new(probeOwner)
-	c := newConn(server, o, false, false)
+	c := newConn(server, o, false)
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "probe") }),
 		ConnState: func(_ net.Conn, s http.ConnState) {
