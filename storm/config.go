@@ -3,6 +3,7 @@ package storm
 import (
 	"errors"
 	"io"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,6 +36,10 @@ type Config struct {
 	RestartCommand string
 	// BeforeRestart, if not nil, is called before each restart, numbered from 1. An error ends the run.
 	BeforeRestart func(n int) error
+
+	// Control starts and stops another copy of the server between two restarts, and keeps the latencies meanwhile apart:
+	// so much of what a restart costs is the price of starting a process on this machine. It needs a Command with {addr}.
+	Control bool
 
 	Restarts int           // how many; 0: load without restarts
 	Every    time.Duration // from one restart to the next
@@ -80,6 +85,8 @@ func (c Config) check() error {
 		return errors.New("storm: a PID is positive")
 	case c.PID != 0 && c.Addr == "":
 		return errors.New("storm: a server that runs already needs its address")
+	case c.Control && !strings.Contains(strings.Join(c.Command, " "), "{addr}"):
+		return errors.New("storm: a control needs a command with {addr}: the copy must not serve at the same address")
 	case c.Restarts < 0 || c.Restarts > 100_000:
 		return errors.New("storm: from 0 to 100000 restarts")
 	case c.Every < 0 || c.Warmup < 0 || c.Cooldown < 0 || c.DrainLimit < 0 || c.StopGrace < 0:

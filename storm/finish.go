@@ -37,7 +37,6 @@ func (r *run) finish() {
 
 func (r *run) classReport(books *tally.Class) ClassReport {
 	t := books.Totals()
-	steady, restarting := books.Histograms()
 	c := ClassReport{
 		Name:       books.Name,
 		Answered:   t.Outcomes[tally.Answered],
@@ -49,8 +48,9 @@ func (r *run) classReport(books *tally.Class) ClassReport {
 		ClosedIdle: t.ClosedIdle,
 		Announced:  t.Announced,
 		Resent:     t.Resent,
-		Steady:     latency(steady),
-		Restarting: latency(restarting),
+		Steady:     latency(books.Histogram(tally.Steady)),
+		Restarting: latency(books.Histogram(tally.Restarting)),
+		Control:    latency(books.Histogram(tally.Control)),
 	}
 	for _, l := range t.Losses {
 		c.Losses = append(c.Losses, LossReport{r.since(l.At), l.Outcome.String(), l.Why})

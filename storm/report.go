@@ -53,6 +53,7 @@ type ClassReport struct {
 
 	Steady     Latency `json:"steady"`
 	Restarting Latency `json:"restarting"`
+	Control    Latency `json:"control,omitzero"` // while another copy of the server was started and stopped
 
 	Losses []LossReport `json:"losses,omitempty"` // the first few
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/restart/storm/internal/proc"
+	"example.com/restart/storm/internal/tally"
 )
 
 const (
@@ -40,6 +41,14 @@ func (r *run) restarts(ctx context.Context) error {
 		began := time.Now()
 		if err := r.restart(ctx, n); err != nil {
 			return err
+		}
+		if r.cfg.Control {
+			if err := r.sleep(ctx, r.cfg.Every/2-time.Since(began)); err != nil {
+				return err
+			}
+			if err := r.control(ctx); err != nil {
+				return err
+			}
 		}
 		if n == r.cfg.Restarts {
 			break
@@ -70,13 +79,12 @@ func (r *run) restart(ctx context.Context, n int) error {
 	}
 	trigger := time.Now()
 	rep.At = r.since(trigger)
-	r.phase.Begin(trigger)
+	r.phase.Begin(tally.Restarting, trigger)
 	if err := r.trigger(ctx, pid); err != nil {
 		r.phase.End(time.Now())
 		return err
 	}
 	r.timeline.hurry(true)
-	defer r.timeline.hurry(false)
 	limit, lastSeen := trigger.Add(r.cfg.RestartLimit), trigger
 	for rep.FirstAnswer == 0 {
 		switch {
@@ -100,6 +108,7 @@ func (r *run) restart(ctx context.Context, n int) error {
 		}
 		_ = r.sleep(ctx, probeEvery)
 	}
+	r.timeline.hurry(false) // looking costs, too
 	if _, at := r.watcher.Find(rep.NewPID); !at.IsZero() {
 		rep.Seen = milliseconds(max(at.Sub(trigger), 0))
 	}
@@ -115,6 +124,7 @@ func (r *run) restart(ctx context.Context, n int) error {
 		}
 	}
 	r.phase.End(time.Now())
+	r.lasted = time.Since(trigger)
 	return nil
 }
 

@@ -30,7 +30,9 @@ type run struct {
 	fleet   *load.Fleet
 	probes  *tally.Class // the requests by which the first answer of a new process is found
 	began   time.Time
-	usual   int // processes that hold the socket when no restart is under way
+	lasted  time.Duration // how long the last restart counted as under way
+	copy    []string      // the command, with its blanks, for a copy of the server
+	usual   int           // processes that hold the socket when no restart is under way
 	first   proc.ID
 	report  *Report
 
@@ -117,6 +119,7 @@ func (r *run) findServer(ctx context.Context) error {
 // knownAddresses resolves what the configuration gives, and fills the blanks in the command.
 func (r *run) knownAddresses() (a target.Addresses, err error) {
 	addr, tlsAddr := r.cfg.Addr, r.cfg.TLSAddr
+	r.copy = r.cfg.Command
 	command := append([]string(nil), r.cfg.Command...)
 	for _, blank := range []struct {
 		mark string

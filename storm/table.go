@@ -3,6 +3,7 @@ package storm
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -94,13 +95,22 @@ func count(n int64) string {
 }
 
 func (r *Report) latencyRows() [][]string {
-	rows := [][]string{{"class", "steady p50", "p99", "p99.9", "max", "", "restarting p50", "p99", "p99.9", "max"}}
+	head := []string{"class", "steady p50", "p99", "p99.9", "max", "", "restarting p50", "p99", "p99.9", "max"}
+	controlled := slices.ContainsFunc(r.Classes, func(c ClassReport) bool { return c.Control.Count > 0 })
+	if controlled {
+		head = append(head, "", "control p50", "p99", "p99.9", "max")
+	}
+	rows := [][]string{head}
 	for _, c := range r.Classes {
 		if c.Skipped != "" {
 			continue
 		}
 		row := append([]string{c.Name}, latencyCells(c.Steady)...)
-		rows = append(rows, append(append(row, ""), latencyCells(c.Restarting)...))
+		row = append(append(row, ""), latencyCells(c.Restarting)...)
+		if controlled {
+			row = append(append(row, ""), latencyCells(c.Control)...)
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

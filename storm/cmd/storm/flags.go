@@ -53,6 +53,7 @@ func parse(args []string) (storm.Config, outputs, error) {
 	f.StringVar(&c.LogFile, "log", "", "`file` for what the server prints")
 	sig := f.String("signal", "HUP", "`signal` that restarts the server")
 	f.StringVar(&c.RestartCommand, "restart-cmd", "", "shell `command` that restarts the server, instead of the signal; {pid} is who serves")
+	f.BoolVar(&c.Control, "control", false, "start and stop a copy of the server between two restarts, for comparison")
 	f.IntVar(&c.Restarts, "restarts", c.Restarts, "`number` of restarts; 0: load only")
 	f.DurationVar(&c.Every, "every", c.Every, "from one restart to the next")
 	f.DurationVar(&c.Warmup, "warmup", c.Warmup, "load before the first restart")

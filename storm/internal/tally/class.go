@@ -28,8 +28,7 @@ type Class struct {
 
 	mu         sync.Mutex
 	outcomes   [Outcomes]int64
-	steady     *hdrhistogram.Histogram
-	restarting *hdrhistogram.Histogram
+	latencies  [Kinds]*hdrhistogram.Histogram
 	bucket     *hdrhistogram.Histogram // since the last Cut
 	bucketLost int64
 	losses     []Loss
@@ -39,13 +38,11 @@ type Class struct {
 
 // NewClass makes the books of a class.
 func NewClass(name string, phase *Phase) *Class {
-	return &Class{
-		Name:       name,
-		phase:      phase,
-		steady:     hdrhistogram.New(lowest, highest, 3),
-		restarting: hdrhistogram.New(lowest, highest, 3),
-		bucket:     hdrhistogram.New(lowest, highest, 2),
+	c := &Class{Name: name, phase: phase, bucket: hdrhistogram.New(lowest, highest, 2)}
+	for k := range c.latencies {
+		c.latencies[k] = hdrhistogram.New(lowest, highest, 3)
 	}
+	return c
 }
 
 // Record enters a request that ended, its latency counted from start: the moment it was to be sent. Latencies of
@@ -68,12 +65,8 @@ func (c *Class) RecordLatency(start, end time.Time, latency time.Duration, recei
 		}
 		return o
 	}
-	h := c.steady
-	if c.phase.Touches(start, end) {
-		h = c.restarting
-	}
 	// The value is within the bounds, so there can be no error.
-	_ = h.RecordValue(us)
+	_ = c.latencies[c.phase.Touched(start, end)].RecordValue(us)
 	_ = c.bucket.RecordValue(us)
 	return o
 }
@@ -119,11 +112,11 @@ func (c *Class) Totals() Totals {
 	return Totals{c.outcomes, c.closedIdle, c.announced, c.resent, append([]Loss(nil), c.losses...)}
 }
 
-// Histograms returns copies of the latencies, in microseconds: of requests that no restart touched, and of the others.
-func (c *Class) Histograms() (steady, restarting *hdrhistogram.Histogram) {
+// Histogram returns a copy of the latencies of one kind, in microseconds.
+func (c *Class) Histogram(k Kind) *hdrhistogram.Histogram {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return hdrhistogram.Import(c.steady.Export()), hdrhistogram.Import(c.restarting.Export())
+	return hdrhistogram.Import(c.latencies[k].Export())
 }
 
 // Cut adds what happened since the last Cut to h, and returns the losses among it.

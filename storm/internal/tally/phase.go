@@ -6,15 +6,27 @@ import (
 	"time"
 )
 
-// Phase knows when a restart is under way, so that its latencies can be kept apart. One goroutine calls Begin and End;
-// any may ask.
+// Kind is what happens to the server while a request is under way. Latencies are kept apart by it.
+type Kind int
+
+// Kinds.
+const (
+	Steady     Kind = iota // nothing
+	Restarting             // a restart
+	Control                // another copy of the server is started and stopped
+	Kinds      int  = iota
+)
+
+// Phase knows what happens, so that its latencies can be kept apart. One goroutine calls Begin and End; any may ask.
 type Phase struct {
+	kind  atomic.Int64 // of the last Begin
 	begun atomic.Int64 // UnixNano of the last Begin, 0 before the first
 	ended atomic.Int64 // UnixNano of the last End, MaxInt64 while one is under way
 }
 
-// Begin says that a restart starts now.
-func (p *Phase) Begin(now time.Time) {
+// Begin says that a restart or a control starts now.
+func (p *Phase) Begin(k Kind, now time.Time) {
+	p.kind.Store(int64(k))
 	p.ended.Store(math.MaxInt64)
 	p.begun.Store(now.UnixNano())
 }
@@ -22,9 +34,12 @@ func (p *Phase) Begin(now time.Time) {
 // End says that it is over.
 func (p *Phase) End(now time.Time) { p.ended.Store(now.UnixNano()) }
 
-// Touches reports whether something that took from start to end overlapped with the latest restart. A request that is
-// longer than the pause between two restarts belongs to the later one, which is as true.
-func (p *Phase) Touches(start, end time.Time) bool {
+// Touched returns what overlapped with something that took from start to end: the latest. A request that is longer than
+// the pause between two restarts belongs to the later one, which is as true.
+func (p *Phase) Touched(start, end time.Time) Kind {
 	b := p.begun.Load()
-	return b != 0 && end.UnixNano() >= b && start.UnixNano() <= p.ended.Load()
+	if b != 0 && end.UnixNano() >= b && start.UnixNano() <= p.ended.Load() {
+		return Kind(p.kind.Load())
+	}
+	return Steady
 }

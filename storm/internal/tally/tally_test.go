@@ -49,24 +49,24 @@ func TestClassify(t *testing.T) {
 func TestPhase(t *testing.T) {
 	var p Phase
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	check := func(when string, start, end int, want bool) {
+	check := func(when string, start, end int, want Kind) {
 		t.Helper()
-		if got := p.Touches(at(start), at(end)); got != want {
+		if got := p.Touched(at(start), at(end)); got != want {
 			t.Errorf("%s, %d to %d: got %v, want %v", when, start, end, got, want)
 		}
 	}
-	check("before all", 1, 2, false)
-	p.Begin(at(10))
-	check("under way", 8, 9, false)
-	check("under way", 8, 11, true)
-	check("under way", 11, 99, true)
+	check("before all", 1, 2, Steady)
+	p.Begin(Restarting, at(10))
+	check("under way", 8, 9, Steady)
+	check("under way", 8, 11, Restarting)
+	check("under way", 11, 99, Restarting)
 	p.End(at(20))
-	check("over", 19, 21, true)
-	check("over", 5, 30, true)
-	check("over", 21, 22, false)
-	p.Begin(at(30))
-	check("second", 21, 29, false)
-	check("second", 21, 31, true)
+	check("over", 19, 21, Restarting)
+	check("over", 5, 30, Restarting)
+	check("over", 21, 22, Steady)
+	p.Begin(Control, at(30))
+	check("second", 21, 29, Steady)
+	check("second", 21, 31, Control)
 }
 
 func TestClass(t *testing.T) {
@@ -75,7 +75,7 @@ func TestClass(t *testing.T) {
 	start := time.Unix(100, 0)
 	after := func(d time.Duration) time.Time { return start.Add(d) }
 	c.Record(start, after(5*time.Millisecond), 10, nil)
-	p.Begin(after(time.Second))
+	p.Begin(Restarting, after(time.Second))
 	c.Record(after(time.Second), after(time.Second+50*time.Millisecond), 10, nil)
 	for range 20 {
 		c.Record(start, after(time.Hour), 0, io.ErrUnexpectedEOF)
@@ -97,7 +97,7 @@ func TestClass(t *testing.T) {
 	if got.Resent != 1 || got.ClosedIdle != 1 || got.Announced != 1 {
 		t.Errorf("got %+v, want one of each", got)
 	}
-	steady, restarting := c.Histograms()
+	steady, restarting := c.Histogram(Steady), c.Histogram(Restarting)
 	if steady.TotalCount() != 1 || restarting.TotalCount() != 4 {
 		t.Errorf("got %d steady and %d restarting, want 1 and 4: losses have no latency", steady.TotalCount(), restarting.TotalCount())
 	}

@@ -64,11 +64,11 @@ func Discover(ctx context.Context, p *Process, known Addresses, limit time.Durat
 			case a.Port() == known.Plain.Port() || a.Port() == known.TLS.Port():
 			case !found.TLS.IsValid() && speaksTLS(ctx, a):
 				found.TLS = a
-			case !found.Plain.IsValid() && answers(ctx, a):
+			case !found.Plain.IsValid() && Answers(ctx, a):
 				found.Plain = a
 			}
 		}
-		if found.Plain.IsValid() && answers(ctx, found.Plain) {
+		if found.Plain.IsValid() && Answers(ctx, found.Plain) {
 			// A TLS address often comes a moment after the plain one.
 			if quiet++; found.TLS.IsValid() || quiet > 8 {
 				return found, nil
@@ -113,9 +113,9 @@ func speaksTLS(ctx context.Context, a netip.AddrPort) bool {
 	return true
 }
 
-// answers reports whether an address answers a request with HTTP, whatever the status. net/http answers plain requests
+// Answers reports whether an address answers a request with HTTP, whatever the status. net/http answers plain requests
 // to a TLS port with a 400 in the clear, so TLS must be tried first.
-func answers(ctx context.Context, a netip.AddrPort) bool {
+func Answers(ctx context.Context, a netip.AddrPort) bool {
 	c, err := rawhttp.Dial(ctx, a.String(), nil, time.Second)
 	if err != nil {
 		return false
@@ -132,7 +132,7 @@ func answers(ctx context.Context, a netip.AddrPort) bool {
 // WaitAnswer waits until an address answers HTTP.
 func WaitAnswer(ctx context.Context, a netip.AddrPort, limit time.Duration) error {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline) && ctx.Err() == nil; {
-		if answers(ctx, a) {
+		if Answers(ctx, a) {
 			return nil
 		}
 		time.Sleep(25 * time.Millisecond)

@@ -1,0 +1,50 @@
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"example.com/restart/storm/internal/tally"
+	"example.com/restart/storm/internal/target"
+)
+
+// control does what a restart cannot do without, and no more: it starts a process of the same program, looks as often
+// whether it answers, and ends a process. It counts as under way for as long as the last restart did.
+func (r *run) control(ctx context.Context) error {
+	addr, err := target.FreeAddr()
+	if err != nil {
+		return err
+	}
+	plain, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return fmt.Errorf("storm: %w", err)
+	}
+	command := make([]string, len(r.copy))
+	for i, word := range r.copy {
+		command[i] = strings.NewReplacer("{addr}", addr, "{tls}", "127.0.0.1:0").Replace(word)
+	}
+	began := time.Now()
+	r.phase.Begin(tally.Control, began)
+	defer func() { r.phase.End(time.Now()) }()
+	r.timeline.hurry(true)
+	p, err := target.Start(command, r.cfg.Env, "")
+	if err != nil {
+		return err
+	}
+	answered := false
+	for limit := began.Add(r.cfg.RestartLimit); !answered && time.Now().Before(limit) && ctx.Err() == nil; {
+		r.probe(ctx)
+		_ = r.sleep(ctx, probeEvery)
+		answered = target.Answers(ctx, plain)
+	}
+	r.timeline.hurry(false)
+	p.Stop(nil, r.cfg.StopGrace)
+	if !answered {
+		return errors.Join(ctx.Err(), fmt.Errorf("storm: the copy of the server did not answer within %v", r.cfg.RestartLimit))
+	}
+	return r.sleep(ctx, r.lasted-time.Since(began))
+}
