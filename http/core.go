@@ -75,6 +75,9 @@ func (k *core) prepare(s *Server, l net.Listener) {
 	}
 	k.lobby = newLobby(l.Addr())
 	if !s.tls {
+		// Tried out while nobody waits yet: a drain has no time for it, and it
+		// brings into memory the code that the first requests will need.
+		k.canMove()
 		// net/http serves several listeners side by side. This one ends with
 		// the server.
 		k.feeding.Go(func() { s.Server.Serve(k.lobby) })

@@ -14,8 +14,6 @@ type fleet struct {
 	gone  chan struct{}      // not nil: somebody waits; closed when conns is empty
 
 	http2, hijacked map[*conn]struct{}
-
-	moves chan struct{} // a token for each connection on its way
 }
 
 func newFleet() *fleet {
@@ -23,7 +21,6 @@ func newFleet() *fleet {
 		conns:    make(map[*conn]struct{}),
 		http2:    make(map[*conn]struct{}),
 		hijacked: make(map[*conn]struct{}),
-		moves:    make(chan struct{}, movesAtOnce),
 	}
 }
 
@@ -63,11 +60,6 @@ func (f *fleet) check() {
 	}
 }
 
-// movesAtOnce bounds how many waits are ended at a time. A request that comes
-// while its connection is on the way has to wait until it has arrived, so no
-// connection should be sent off long before its turn.
-const movesAtOnce = 64
-
 // begin starts the drain of all connections. It returns when every one has
 // been told, or with ctx.
 func (f *fleet) begin(ctx context.Context, m mode) {
@@ -80,17 +72,18 @@ func (f *fleet) begin(ctx context.Context, m mode) {
 		}
 	}
 	f.mu.Unlock()
-	for _, c := range all {
-		if m == modeMove {
-			select {
-			case f.moves <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			c.begin(m, func() { <-f.moves })
-		} else {
+	if m != modeMove {
+		for _, c := range all {
 			c.begin(m, nil)
 		}
+		return
+	}
+	p := newPace(len(all))
+	for _, c := range all {
+		if !p.next(ctx) {
+			return
+		}
+		c.begin(m, p.done)
 	}
 }
 

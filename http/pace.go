@@ -1,0 +1,67 @@
+package http
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// A request that comes while its connection is on the way waits until it has
+	// arrived. So only a small part of all connections is on the way at a time.
+	partAtOnce               = 64
+	fewestAtOnce, mostAtOnce = 8, 64
+
+	// A machine that starts a process and serves has little time to spare. Moving
+	// all connections as fast as possible would take it from the requests of the
+	// others, so the moves are spread: over this time, or evenly at longestPause
+	// where there are few.
+	moveTime     = 200 * time.Millisecond
+	longestPause = time.Millisecond
+)
+
+// A pace says when the next of many connections may be sent off.
+type pace struct {
+	moving chan struct{} // a token for each that is on the way
+	pause  time.Duration // from one to the next
+	due    time.Time     // when the next one may go
+}
+
+func newPace(conns int) *pace {
+	return &pace{
+		moving: make(chan struct{}, min(max(conns/partAtOnce, fewestAtOnce), mostAtOnce)),
+		pause:  min(moveTime/time.Duration(max(conns, 1)), longestPause),
+		due:    time.Now(),
+	}
+}
+
+// next waits until a connection may be sent off; done is to be called when it
+// has arrived. It reports false, and nothing may go any more, when ctx ends.
+func (p *pace) next(ctx context.Context) bool {
+	select {
+	case p.moving <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	// A pause that is too short for a timer is made up for by a later one. What
+	// is late is not made up for: it would be a burst.
+	now := time.Now()
+	wait := p.due.Sub(now)
+	if wait < 0 {
+		p.due, wait = now, 0
+	}
+	p.due = p.due.Add(p.pause)
+	if wait < longestPause/2 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		p.done()
+		return false
+	}
+}
+
+func (p *pace) done() { <-p.moving }

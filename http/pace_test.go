@@ -1,0 +1,76 @@
+package http
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However many there are, the moves are spread over moveTime, and few are on
+// the way at a time.
+func TestPace(t *testing.T) {
+	for _, tt := range []struct {
+		conns, atOnce int
+		took          time.Duration
+	}{
+		{0, fewestAtOnce, 0},
+		{1, fewestAtOnce, 0},
+		{20, fewestAtOnce, 19 * longestPause},
+		{200, fewestAtOnce, 199 * longestPause},
+		{1_000, 15, moveTime},
+		{100_000, mostAtOnce, moveTime},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPace(tt.conns)
+			if got := cap(p.moving); got != tt.atOnce {
+				t.Errorf("%d connections: got %d at once, want %d", tt.conns, got, tt.atOnce)
+			}
+			began := time.Now()
+			for i := range tt.conns {
+				if !p.next(t.Context()) {
+					t.Fatalf("%d connections: got false for number %d", tt.conns, i)
+				}
+				p.done()
+			}
+			// What is left of a pause too short for a timer may be missing.
+			if got := time.Since(began); got > tt.took || got < tt.took-longestPause {
+				t.Errorf("%d connections: took %v, want %v", tt.conns, got, tt.took)
+			}
+		})
+	}
+}
+
+// Who is late does not hurry afterwards, and who is not wanted any more stops.
+func TestPaceIsHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(100)
+		for range fewestAtOnce {
+			p.next(t.Context())
+		}
+		time.AfterFunc(time.Second, p.done)
+		began := time.Now()
+		p.next(t.Context())
+		if got := time.Since(began); got != time.Second {
+			t.Errorf("with all on the way: waited %v, want the second until one has arrived", got)
+		}
+		p.done()
+		p.next(t.Context())
+		if got := time.Since(began); got != time.Second+longestPause {
+			t.Errorf("after being held up: went after %v, want the usual pause", got-time.Second)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if p.next(ctx) {
+			t.Error("all on the way, context ended: got true, want false")
+		}
+		p.done()
+		if p.next(ctx) {
+			t.Error("a pause, context ended: got true, want false")
+		}
+		if got, want := len(p.moving), fewestAtOnce-1; got != want {
+			t.Errorf("got %d tokens taken, want %d", got, want)
+		}
+	})
+}
