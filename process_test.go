@@ -132,8 +132,8 @@ func TestFailedRelease(t *testing.T) {
 		}, want: []string{"phase commit", "PID file"}},
 	} {
 		old, good := s.pid(), s.cfg
-		if tt.timeout { // long enough, as a rule, for "deaf" to become so
-			s.configure(func(c *config) { c.ReadyTimeout = time.Second })
+		if tt.timeout { // long enough for the good release after it, on a busy machine
+			s.configure(func(c *config) { c.ReadyTimeout = 5 * time.Second })
 			old = s.replace()
 		}
 		s.configure(func(c *config) { c.Fault = tt.fault })

@@ -252,10 +252,11 @@ func (s *server) load() (stop func()) {
 			}
 		})
 	}
+	end := sync.OnceFunc(func() { close(quit); wg.Wait() })
+	s.t.Cleanup(end) // a test that fails ends its server: that is no loss
 	return func() {
 		s.t.Helper()
-		close(quit)
-		wg.Wait()
+		end()
 		if asked.Load() == 0 {
 			s.t.Error("nothing was asked")
 		}
