@@ -50,8 +50,17 @@ type Restarter struct {
 func New(o Options) (*Restarter, error) { return newRestarter(o, realSystem()) }
 
 func newRestarter(o Options, sys system) (*Restarter, error) {
-	o, err := o.withDefaults(startDir)
+	// Before all else: whatever goes wrong, no process that the program starts
+	// may take itself for a successor.
+	conn, err := sys.inherit()
 	if err != nil {
+		return nil, err
+	}
+	if o, err = o.withDefaults(startDir); err != nil {
+		if conn != nil {
+			(&predecessor{conn: conn}).note(err)
+			conn.Close()
+		}
 		return nil, err
 	}
 	signals := make(chan os.Signal, 16)
@@ -68,7 +77,7 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 		alone:   make(chan struct{}),
 	}
 	r.hooks.take(earlySignals...)
-	if err := r.inherit(); err != nil {
+	if err := r.inherit(conn); err != nil {
 		sys.stop(signals)
 		return nil, err
 	}
@@ -87,13 +96,8 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 	return r, nil
 }
 
-// inherit meets the predecessor, if there is one.
-func (r *Restarter) inherit() error {
-	var conn *channel.Conn
-	conn, err := r.sys.inherit()
-	if err != nil {
-		return err
-	}
+// inherit meets the predecessor at the other end of conn; nil: there is none.
+func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 	r.generation = 1
 	var offers []*offer
 	if conn != nil {

@@ -3,11 +3,13 @@
 package restart
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
 )
 
@@ -216,5 +218,30 @@ func TestManifestIsChecked(t *testing.T) {
 			}
 			o.acceptsNothing()
 		})
+	}
+}
+
+// A successor whose options are wrong says so, and leaves no variable behind.
+func TestBadOptionsOfASuccessor(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	taken := false
+	sys := o.system()
+	inherit := sys.inherit
+	sys.inherit = func() (*channel.Conn, error) { taken = true; return inherit() }
+	_, err := newRestarter(Options{SettleTime: -1}, sys)
+	if err == nil || !taken {
+		t.Fatalf("got %v, channel taken: %v; want an error, and the channel taken", err, taken)
+	}
+	var note wire.Note
+	f, _, rerr := o.recv()
+	if rerr == nil {
+		rerr = f.Decode(&note)
+	}
+	if rerr != nil || f.Type != wire.TypeNote || note.Text != err.Error() {
+		t.Errorf("got %v %q, %v; want the note %q", f.Type, note.Text, rerr, err)
+	}
+	if _, _, err := o.recv(); err != io.EOF {
+		t.Errorf("got %v, want EOF", err)
 	}
 }
