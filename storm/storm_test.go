@@ -142,6 +142,24 @@ func checkRestarts(t *testing.T, r *storm.Report, want int) {
 	}
 }
 
+// What a copy of the server costs is kept apart, and loses nothing.
+func TestControl(t *testing.T) {
+	c := gentle(build(t, "baseline"), "-addr", "{addr}", "-tls-addr", "{tls}")
+	c.Control, c.Restarts, c.Every = true, 2, 2*time.Second
+	r := run(t, c)
+	checkRestarts(t, r, c.Restarts)
+	for _, class := range r.Classes {
+		if class.Name == "busy" && (class.Steady.Count == 0 || class.Restarting.Count == 0 || class.Control.Count == 0) {
+			t.Errorf("latencies of %d steady, %d restarting, %d control; want some of each",
+				class.Steady.Count, class.Restarting.Count, class.Control.Count)
+		}
+	}
+	var b bytes.Buffer
+	if err := r.WriteTable(&b); err != nil || !strings.Contains(b.String(), "control p50") {
+		t.Errorf("got %v and a table without the control:\n%s", err, b.String())
+	}
+}
+
 // A server that cannot be restarted is told from one that loses nothing.
 func TestRestartThatBringsNobody(t *testing.T) {
 	c := gentle(build(t, "bare"), "-addr", "{addr}")
@@ -181,6 +199,7 @@ func TestCannotRun(t *testing.T) {
 		"ends at once":  gentle("/bin/false"),
 		"both":          func() storm.Config { c := gentle("x"); c.PID = 1; return c }(),
 		"no address":    func() storm.Config { c := gentle(); c.PID = 1; return c }(),
+		"control":       func() storm.Config { c := gentle("x"); c.Control = true; return c }(),
 		"negative load": func() storm.Config { c := gentle("x"); c.Load.Busy = -1; return c }(),
 	} {
 		r, err := storm.Run(t.Context(), c)
