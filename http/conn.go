@@ -3,7 +3,6 @@ package http
 import (
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -285,29 +284,4 @@ func (c *conn) Close() error {
 		return nil
 	}
 	return c.Conn.Close()
-}
-
-// drainSignal returns the channel that tells handlers of a drain.
-func (c *conn) drainSignal() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.draining == nil {
-		c.draining = make(chan struct{})
-		c.told = false
-		if c.drain != modeServe {
-			c.tellHandlers()
-		}
-	}
-	return c.draining
-}
-
-// tellHandlers closes the signal at some moment within the linger time: if all
-// clients came back at once, they would all come to the successor.
-func (c *conn) tellHandlers() {
-	if c.draining == nil || c.told {
-		return
-	}
-	c.told = true
-	ch := c.draining
-	time.AfterFunc(rand.N(c.owner.lingerTime()+1), func() { close(ch) })
 }

@@ -1,6 +1,10 @@
 package http
 
-import "context"
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
 
 // Draining returns a channel that is closed when the connection should end
 // because its process drains. It is for handlers that stay on one connection
@@ -16,4 +20,29 @@ func Draining(ctx context.Context) <-chan struct{} {
 		return c.drainSignal()
 	}
 	return nil
+}
+
+// drainSignal returns the channel that tells handlers of a drain.
+func (c *conn) drainSignal() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining == nil {
+		c.draining = make(chan struct{})
+		c.told = false
+		if c.drain != modeServe {
+			c.tellHandlers()
+		}
+	}
+	return c.draining
+}
+
+// tellHandlers closes the signal at some moment within the linger time: if all
+// clients came back at once, they would all come to the successor.
+func (c *conn) tellHandlers() {
+	if c.draining == nil || c.told {
+		return
+	}
+	c.told = true
+	ch := c.draining
+	time.AfterFunc(rand.N(c.owner.lingerTime()+1), func() { close(ch) })
 }
