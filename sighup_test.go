@@ -61,7 +61,9 @@ func (f inLoop) handle(l *loop) { f(l) }
 func TestSIGHUPDuringARestartReachesTheSuccessor(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		begun, release := make(chan struct{}), make(chan struct{})
+		var successor *peer
 		x := start(t, Options{}, spawning(t, func(p *peer) {
+			successor = p
 			close(begun)
 			<-release
 			p.manifest()
@@ -83,6 +85,11 @@ func TestSIGHUPDuringARestartReachesTheSuccessor(t *testing.T) {
 		}
 		close(release)
 		x.drained()
+		select {
+		case sig := <-successor.signals:
+			t.Errorf("again %v: it was sent %v as well, and would restart twice", again, sig)
+		default:
+		}
 	}
 }
 
