@@ -79,7 +79,7 @@ func Discover(ctx context.Context, p *Process, known Addresses, limit time.Durat
 		case <-p.Exited():
 			return found, fmt.Errorf("storm: the server ended before it listened: %w\n%s", p.Err(), p.LogTail())
 		case <-ctx.Done():
-			if context.Cause(ctx) == context.Canceled {
+			if ctx.Err() == context.Canceled { // not the cause, which signal.NotifyContext sets
 				return found, ctx.Err()
 			}
 			return found, fmt.Errorf("storm: the server does not answer HTTP after %v\n%s", limit, p.LogTail())

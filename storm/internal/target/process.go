@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -144,29 +145,33 @@ func (p *Process) Stop(serving []proc.ID, grace time.Duration) (killed int) {
 	default:
 		_ = unix.Kill(p.PID, unix.SIGTERM)
 	}
-	if !p.waitGone(grace) {
-		for _, st := range p.Family() {
-			if !st.Zombie {
-				killed++
-				_ = unix.Kill(st.PID, unix.SIGKILL)
-			}
-		}
-		for _, id := range serving { // a generation that left the session
-			if id.Alive() {
-				killed++
-				_ = unix.Kill(id.PID, unix.SIGKILL)
-			}
-		}
-		p.waitGone(2 * time.Second)
+	if p.waitGone(serving, grace) {
+		return 0
 	}
-	return killed
+	left := map[proc.ID]bool{} // most that serve are of the family too
+	for _, st := range p.Family() {
+		if !st.Zombie {
+			left[st.ID] = true
+		}
+	}
+	for _, id := range serving {
+		if id.Alive() {
+			left[id] = true
+		}
+	}
+	for id := range left {
+		_ = unix.Kill(id.PID, unix.SIGKILL)
+	}
+	p.waitGone(serving, 2*time.Second)
+	return len(left)
 }
 
-func (p *Process) waitGone(limit time.Duration) bool {
+// waitGone waits for the family and for those that serve: a generation may have left the session.
+func (p *Process) waitGone(serving []proc.ID, limit time.Duration) bool {
 	deadline := time.Now().Add(limit)
 	for {
 		p.Reap()
-		if len(p.Family()) == 0 {
+		if len(p.Family()) == 0 && !slices.ContainsFunc(serving, proc.ID.Alive) {
 			return true
 		}
 		if time.Now().After(deadline) {

@@ -77,6 +77,7 @@ func (w *Watcher) Scan() error {
 		}
 		if !proc.Holds(pid, inodes) {
 			w.strangers[pid] = stranger{st.Start, now}
+			delete(w.maybe, st.ID) // it was a passing child
 			continue
 		}
 		delete(w.strangers, pid)

@@ -1,0 +1,263 @@
+package target
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/restart/storm/internal/proc"
+)
+
+// socket is a listening socket of this process, which a Watcher does not count, to be given to others.
+func socket(t *testing.T) (*os.File, netip.AddrPort) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f, ap(ln.Addr().String())
+}
+
+// holder is a process that holds a socket.
+type holder struct {
+	proc.ID
+	in   io.WriteCloser
+	out  *bufio.Reader
+	wait func() error
+}
+
+func newHolder(t *testing.T, socket *os.File) *holder {
+	t.Helper()
+	cmd := roleCommand("hold")
+	cmd.ExtraFiles = []*os.File{socket}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	h := &holder{in: in, out: bufio.NewReader(out), wait: cmd.Wait}
+	h.hear(t, "held")
+	st, err := proc.Stat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ID = st.ID
+	return h
+}
+
+func (h *holder) hear(t *testing.T, want string) {
+	t.Helper()
+	if got, err := h.out.ReadString('\n'); err != nil || got != want+"\n" {
+		t.Fatalf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// tell has something done, and waits until it is.
+func (h *holder) tell(t *testing.T, what string) {
+	t.Helper()
+	if _, err := io.WriteString(h.in, what+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, what)
+}
+
+func (h *holder) end(t *testing.T) {
+	t.Helper()
+	_ = h.in.Close()
+	if err := h.wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scan(t *testing.T, w *Watcher) {
+	t.Helper()
+	if err := w.Scan(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// check compares who holds the socket, and who of those that ever did lives, in the order in which they came.
+func check(t *testing.T, w *Watcher, when string, holders, living []*holder) {
+	t.Helper()
+	ids := func(hs []*holder) (ids []proc.ID) {
+		for _, h := range hs {
+			ids = append(ids, h.ID)
+		}
+		return ids
+	}
+	got, want := w.Holders(), ids(holders)
+	byPID := func(a, b proc.ID) int { return a.PID - b.PID }
+	slices.SortFunc(got, byPID)
+	slices.SortFunc(want, byPID)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: got holders %v, want %v", when, got, want)
+	}
+	if got, want := w.Living(), ids(living); !slices.Equal(got, want) {
+		t.Errorf("%s: got living %v, want %v", when, got, want)
+	}
+	var newest proc.ID
+	if len(living) > 0 {
+		newest = living[len(living)-1].ID
+	}
+	if got := w.Newest(); got != newest {
+		t.Errorf("%s: got newest %v, want %v", when, got, newest)
+	}
+}
+
+func TestWatcherFollowsARestart(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	scan(t, w)
+	check(t, w, "before anybody", nil, nil)
+	a := newHolder(t, s)
+	scan(t, w)
+	check(t, w, "the first counts at once", []*holder{a}, []*holder{a})
+	b := newHolder(t, s)
+	scan(t, w)
+	check(t, w, "a second may be a passing child", []*holder{a}, []*holder{a})
+	if w.Seen(b.PID) {
+		t.Error("the second is seen at first sight")
+	}
+	await(t, "the second", func() bool {
+		scan(t, w)
+		return w.Seen(b.PID)
+	})
+	both := []*holder{a, b}
+	check(t, w, "the second stays", both, both)
+	scan(t, w)
+	check(t, w, "no news", both, both)
+	a.tell(t, "drop")
+	scan(t, w)
+	check(t, w, "the first drains", []*holder{b}, both)
+	a.end(t)
+	scan(t, w)
+	check(t, w, "the first has ended", []*holder{b}, []*holder{b})
+	b.end(t)
+	scan(t, w)
+	check(t, w, "after everybody", nil, nil)
+	if !w.Seen(a.PID) || !w.Seen(b.PID) {
+		t.Error("those that have ended are forgotten")
+	}
+}
+
+func TestWatcherKnowsAllHoldersOfTheFirstScan(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	a, b := newHolder(t, s), newHolder(t, s)
+	scan(t, w)
+	for _, h := range []*holder{a, b} {
+		if !w.Seen(h.PID) || !slices.Contains(w.Holders(), h.ID) {
+			t.Errorf("%v is not seen, with holders %v", h.ID, w.Holders())
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	a := newHolder(t, s)
+	before := time.Now()
+	scan(t, w)
+	after := time.Now()
+	scan(t, w)
+	if got, at := w.Find(a.PID); got != a.ID || at.Before(before) || at.After(after) {
+		t.Errorf("got %v at %v, want %v between %v and %v", got, at, a.ID, before, after)
+	}
+	b := newHolder(t, s)
+	before = time.Now()
+	scan(t, w)
+	after = time.Now()
+	await(t, "the second", func() bool {
+		scan(t, w)
+		return w.Seen(b.PID)
+	})
+	if got, at := w.Find(b.PID); got != b.ID || at.Before(before) || at.After(after) {
+		t.Errorf("got %v at %v, want %v when it was first looked at, between %v and %v", got, at, b.ID, before, after)
+	}
+	if got, at := w.Find(os.Getpid()); got != (proc.ID{}) || !at.IsZero() {
+		t.Errorf("got %v at %v, want nothing about who never held it", got, at)
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	a := newHolder(t, s)
+	scan(t, w)
+	b := newHolder(t, s)
+	if !w.Answered(b.PID) {
+		t.Error("who answers at first sight is not known")
+	}
+	check(t, w, "answered", []*holder{a, b}, []*holder{a, b})
+	b.tell(t, "drop")
+	scan(t, w)
+	if !w.Answered(b.PID) {
+		t.Error("who drains is not known any more")
+	}
+	if w.Answered(os.Getpid()) {
+		t.Error("who never held the socket is taken for a server")
+	}
+}
+
+// A passing child that let go of the socket holds nothing, whatever it answers on elsewhere; and when it gets the socket
+// again, its time begins anew.
+func TestAnsweredForgetsWhoLetGo(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	a := newHolder(t, s)
+	scan(t, w)
+	b := newHolder(t, s)
+	scan(t, w)
+	b.tell(t, "drop")
+	if w.Answered(b.PID) {
+		t.Error("who held the socket for a moment is taken for a server")
+	}
+	check(t, w, "a passing child", []*holder{a}, []*holder{a})
+}
+
+func TestServer(t *testing.T) {
+	s, addr := socket(t)
+	w := NewWatcher(addr)
+	a, b := newHolder(t, s), newHolder(t, s)
+	scan(t, w)
+	for _, h := range []*holder{b, a} {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		client := ap(c.LocalAddr().String())
+		if got := w.Server(client, addr); got != 0 {
+			t.Errorf("got %d before anybody accepted, want 0", got)
+		}
+		h.tell(t, "accept")
+		if got := w.Server(client, addr); got != h.PID {
+			t.Errorf("got %d, want %d", got, h.PID)
+		}
+	}
+	if got := w.Server(closed(t), addr); got != 0 {
+		t.Errorf("got %d for no connection, want 0", got)
+	}
+}
