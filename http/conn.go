@@ -40,9 +40,10 @@ type conn struct {
 	ahead   bool    // first has not been read from us yet
 	first   [1]byte // what ended the wait in the lobby
 
-	// full is the size of net/http's empty read buffer, the length of the
-	// slice in the connection's first read. A shorter one means that bytes of
-	// a next request have been taken out of the socket already.
+	// full is the size of net/http's empty read buffer. A read into less means
+	// that bytes of a next request have been taken out of the socket already.
+	// Zero means the size of the first read, which is smaller where net/http
+	// looks for HTTP/2 without TLS: so only the self-check relies on that.
 	full    int
 	preface int  // bytes of HTTP/2's preface seen so far, -1: it is something else
 	clean   bool // nothing was read since net/http began to wait
@@ -105,7 +106,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) read(p []byte) (int, error) {
-	if c.ahead {
+	if c.ahead && len(p) > 0 {
 		c.ahead = false
 		return copy(p, c.first[:]), nil
 	}
@@ -155,7 +156,7 @@ func (c *conn) note(p []byte, n int, err error) bool {
 	if c.drain != modeMove || !c.waiting() || !c.clean || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
-	if len(p) == c.full {
+	if c.wait == waitFirst || len(p) == c.full {
 		c.moving = true
 		return true
 	}
@@ -168,9 +169,9 @@ func (c *conn) note(p []byte, n int, err error) bool {
 
 // arrived takes note of bytes: what was a wait is now a request.
 func (c *conn) arrived(b []byte) {
-	c.clean = false
+	c.clean, c.moving = false, false
 	c.settle()
-	if c.wait == waitFirst && c.preface >= 0 {
+	if c.wait == waitFirst && c.preface >= 0 && c.preface < len(http2Preface) {
 		for _, x := range b {
 			if x != http2Preface[c.preface] {
 				c.preface = -1
@@ -206,6 +207,13 @@ func (c *conn) state(to wait) {
 	if to != waitNext && from != waitNone && c.drain != modeServe {
 		c.setDeadline(c.wanted)
 	}
+}
+
+// waits reports whether net/http waits for a request.
+func (c *conn) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting()
 }
 
 // begin starts the drain of this connection. It calls settled, if that is not

@@ -99,6 +99,7 @@ func TestPrefaceNeverMoves(t *testing.T) {
 	for _, reads := range [][]read{
 		{{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", nil}},
 		{{"P", nil}, {"RI", nil}, {" ", nil}},
+		{{"PRI ", nil}, {"* HTTP/2.0\r\n\r\n", nil}},
 	} {
 		c := newConn(&scripted{reads: reads}, new(ownerStub), false)
 		buf := make([]byte, 32)
@@ -116,6 +117,39 @@ func TestPrefaceNeverMoves(t *testing.T) {
 	c.Read(make([]byte, 32))
 	if c.turnsOutHTTP2(c) {
 		t.Error("PROPFIND is not HTTP/2")
+	}
+}
+
+// A wait that was ended and goes on with a request after all, as where net/http
+// looks for HTTP/2 first, is no move: its Close closes.
+func TestEndedWaitThatGoesOn(t *testing.T) {
+	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}, {"GET", nil}}}
+	o := new(ownerStub)
+	c := newConn(s, o, false)
+	c.begin(modeMove, nil)
+	buf := make([]byte, 14)
+	if _, err := c.Read(buf); err == nil {
+		t.Fatal("the wait was not ended")
+	}
+	c.Read(buf)
+	if c.Close(); o.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
+	}
+}
+
+// A connection whose next request is in net/http's buffer is not on its way:
+// others need not wait until it is answered.
+func TestPipelinedRequestSettles(t *testing.T) {
+	c := newConn(&scripted{reads: []read{{"GET", nil}}}, new(ownerStub), false)
+	c.Read(make([]byte, 16))
+	c.state(waitNone)
+	c.state(waitNext)
+	settled := 0
+	c.begin(modeMove, func() { settled++ })
+	c.SetReadDeadline(time.Time{}) // net/http waits,
+	c.SetReadDeadline(time.Time{}) // and has found it
+	if settled != 1 {
+		t.Errorf("settled %d times, want once", settled)
 	}
 }
 

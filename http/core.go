@@ -23,7 +23,8 @@ type core struct {
 	served chan struct{} // closed when the real listener's Serve has returned
 
 	listener  *listener
-	canMove   func() bool // the self-check
+	selfCheck func() int // see selfCheck
+	buffer    int        // what it returned
 	successor func(context.Context) sender
 	lobby     *lobby
 	feeding   sync.WaitGroup
@@ -46,7 +47,7 @@ func newCore() *core {
 		fleet:     newFleet(),
 		ready:     make(chan struct{}),
 		served:    make(chan struct{}),
-		canMove:   canMove,
+		selfCheck: selfCheck,
 		successor: senderFrom,
 		tickets:   newTickets(),
 	}
@@ -77,7 +78,7 @@ func (k *core) prepare(s *Server, l net.Listener) {
 	if !s.tls {
 		// Tried out while nobody waits yet: a drain has no time for it, and it
 		// brings into memory the code that the first requests will need.
-		k.canMove()
+		k.buffer = k.selfCheck()
 		// net/http serves several listeners side by side. This one ends with
 		// the server.
 		k.feeding.Go(func() { s.Server.Serve(k.lobby) })
@@ -96,9 +97,16 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newConn(c, l.core, l.core.server.tls)
+	w := l.core.wrap(c, l.core.server.tls)
 	l.core.fleet.add(w)
 	return w, nil
+}
+
+// wrap makes a conn that stays in this process or may move.
+func (k *core) wrap(c net.Conn, stays bool) *conn {
+	w := newConn(c, k, stays)
+	w.full = k.buffer
+	return w
 }
 
 type connKey struct{}
@@ -196,7 +204,7 @@ func (k *core) adopt(c net.Conn) error {
 	if k.server.tls {
 		return errors.New("restart/http: the server speaks TLS, the connection does not")
 	}
-	if !k.admit(newConn(c, k, false)) {
+	if !k.admit(k.wrap(c, false)) {
 		return http.ErrServerClosed
 	}
 	return nil
@@ -257,9 +265,14 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 		case <-ctx.Done():
 		}
 	}
+	k.lobby.seal()
+	select {
+	case <-k.fleet.whenGone(): // what has come in the meantime
+	case <-ctx.Done():
+	}
 	err := s.Server.Shutdown(ctx)
 	k.feeding.Wait() // Shutdown has closed the lobby
-	k.lobby.waits.Wait()
+	k.lobby.wait(ctx)
 	return err
 }
 
@@ -269,7 +282,7 @@ func (k *core) choose(s *Server, send sender) mode {
 	switch {
 	case send == nil || s.tls:
 		return modeLinger
-	case !k.canMove():
+	case k.buffer == 0:
 		slog.Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved", "listener", s.Addr)
 		return modeLinger
 	}
@@ -289,7 +302,7 @@ func (k *core) move(c net.Conn) bool {
 // keep serves a connection on that could not move, until it can be closed.
 func (k *core) keep(c net.Conn) bool {
 	c.SetReadDeadline(time.Time{}) // it was in the past, to end the wait
-	return k.admit(newConn(c, k, true))
+	return k.admit(k.wrap(c, true))
 }
 
 func (k *core) remove(c *conn) { k.fleet.remove(c) }

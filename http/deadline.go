@@ -18,6 +18,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 		// beginning was in net/http's buffer.
 		if c.armed {
 			c.clean = false
+			c.settle()
 		}
 		c.armed = true
 	}

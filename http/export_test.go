@@ -1,4 +1,4 @@
 package http
 
 // PretendCannotMove makes the self-check of s fail, as a future net/http might.
-func PretendCannotMove(s *Server) { s.core.canMove = func() bool { return false } }
+func PretendCannotMove(s *Server) { s.core.selfCheck = func() int { return 0 } }

@@ -78,8 +78,17 @@ func (f *fleet) begin(ctx context.Context, m mode) {
 		}
 		return
 	}
-	p := newPace(len(all))
+	// Those that do not wait for a request need not wait for their turn either.
+	var waiting []*conn
 	for _, c := range all {
+		if c.waits() {
+			waiting = append(waiting, c)
+		} else {
+			c.begin(m, nil)
+		}
+	}
+	p := newPace(len(waiting))
+	for _, c := range waiting {
 		if !p.next(ctx) {
 			return
 		}

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"net"
 	"sync"
 )
@@ -14,7 +15,7 @@ type lobby struct {
 	*feed
 
 	mu      sync.Mutex
-	closed  bool
+	sealed  bool // nobody may come in any more
 	waiting map[*conn]struct{}
 	waits   sync.WaitGroup
 }
@@ -27,7 +28,7 @@ func newLobby(addr net.Addr) *lobby {
 func (l *lobby) admit(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.sealed {
 		return false
 	}
 	l.waiting[c] = struct{}{}
@@ -46,7 +47,7 @@ func (l *lobby) admit(c *conn) bool {
 // Close ends the lobby and the connections that wait in it.
 func (l *lobby) Close() error {
 	l.mu.Lock()
-	l.closed = true
+	l.sealed = true
 	var all []*conn
 	for c := range l.waiting {
 		all = append(all, c)
@@ -56,4 +57,22 @@ func (l *lobby) Close() error {
 		c.Close()
 	}
 	return l.feed.Close()
+}
+
+// seal lets nobody in any more. Those that wait go on.
+func (l *lobby) seal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sealed = true
+}
+
+// wait waits until nobody waits any more, or for ctx: somebody may be on the way
+// to a successor that does not answer.
+func (l *lobby) wait(ctx context.Context) {
+	over := make(chan struct{})
+	go func() { l.waits.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
 }

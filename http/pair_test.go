@@ -30,8 +30,14 @@ type pair struct {
 // is.
 func newPair(t *testing.T, handler http.Handler) *pair {
 	t.Helper()
+	return newPairOf(t, handler, func(*http.Server) {})
+}
+
+// newPairOf is newPair with a chance to set more.
+func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair {
+	t.Helper()
 	p := &pair{t: t, drained: make(chan error, 1)}
-	p.old, p.new = p.serve("old", handler), p.serve("new", handler)
+	p.old, p.new = p.serve("old", handler, set), p.serve("new", handler, set)
 	p.addr = p.old.core.listener.Addr().String()
 	p.old.core.successor = func(context.Context) sender {
 		return func(c net.Conn) error {
@@ -60,7 +66,7 @@ func newPair(t *testing.T, handler http.Handler) *pair {
 	return p
 }
 
-func (p *pair) serve(name string, handler http.Handler) *Server {
+func (p *pair) serve(name string, handler http.Handler, set func(*http.Server)) *Server {
 	p.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,6 +76,7 @@ func (p *pair) serve(name string, handler http.Handler) *Server {
 		w.Header().Set("Served-By", name)
 		handler.ServeHTTP(w, r)
 	})})
+	set(s.Server)
 	go s.Serve(ln)
 	<-s.core.ready
 	return s

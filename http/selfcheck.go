@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// canMove reports whether net/http still behaves in the way that moving
-// connections leans on. It is tried out once in a process, over memory: a tiny
+// selfCheck returns the size of net/http's empty read buffer, and zero if
+// net/http does not behave any more in the way that moving connections leans
+// on. It is tried out once in a process, over memory: a tiny
 // server answers one request, and the wait for the next one is ended, first
 // with nothing in net/http's buffer, then with one stray byte in it, then with
 // a whole request line. Only the first connection may come up for a move, and
-// the client may have seen nothing but the response. If a future net/http does otherwise, connections are
-// announced and closed instead.
-var canMove = sync.OnceValue(func() bool {
-	clean, cleanWhole := probe("")
-	if !clean || !cleanWhole {
-		return false
+// the client may have seen nothing but the response. If a future net/http does
+// otherwise, connections are announced and closed instead.
+var selfCheck = sync.OnceValue(func() int {
+	moved, whole, buffer := probe("")
+	if !moved || !whole {
+		return 0
 	}
 	for _, stray := range []string{"X", "GET / HTTP/1.1\r\n"} {
-		if moved, whole := probe(stray); moved || !whole {
-			return false
+		if moved, whole, _ := probe(stray); moved || !whole {
+			return 0
 		}
 	}
-	return true
+	return buffer
 })
 
 // probe serves one request followed by stray bytes and begins a drain when it
-// is answered. It reports whether the connection came up for a move, and
-// whether the client saw the response and nothing else.
-func probe(stray string) (moved, whole bool) {
+// is answered. It reports whether the connection came up for a move, whether
+// the client saw the response and nothing else, and the size of the buffer.
+func probe(stray string) (moved, whole bool, buffer int) {
 	client, server := net.Pipe()
 	bound := time.Now().Add(5 * time.Second)
 	client.SetDeadline(bound)
@@ -60,7 +61,9 @@ func probe(stray string) (moved, whole bool) {
 	requested.Wait()
 	srv.Close()
 	served.Wait()
-	return o.moved(), whole
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return o.moved(), whole, c.full
 }
 
 // readProbe reads the response and, unless it hangs up then, all that comes

@@ -7,8 +7,11 @@ func TestProbe(t *testing.T) {
 		stray string
 		moved bool
 	}{{"", true}, {"X", false}, {"\r\n", false}, {"GET / HT", false}, {"GET / HTTP/1.1\r\n", false}, {"GET / HTTP/1.1\r\nHost: x\r\n", false}} {
-		if moved, whole := probe(tt.stray); moved != tt.moved || !whole {
+		if moved, whole, _ := probe(tt.stray); moved != tt.moved || !whole {
 			t.Errorf("stray %q: got moved %v, whole %v; want %v, true", tt.stray, moved, whole, tt.moved)
 		}
+	}
+	if selfCheck() < 1024 {
+		t.Errorf("got a buffer of %d bytes, want net/http's", selfCheck())
 	}
 }

@@ -115,11 +115,13 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 // So one os.File stands for one socket after another.
 func StreamConns(fds []int) ([]net.Conn, []error) {
 	conns, errs := make([]net.Conn, len(fds)), make([]error, len(fds))
-	slot, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	// Any file will do that exists without a path and is blocking, so that
+	// os.NewFile leaves it alone.
+	slot, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		for i, fd := range fds {
 			unix.Close(fd)
-			errs[i] = &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+			errs[i] = os.NewSyscallError("eventfd", err)
 		}
 		return conns, errs
 	}

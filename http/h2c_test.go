@@ -1,0 +1,68 @@
+package http
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+)
+
+// h2c lets a server speak HTTP/2 without TLS, beside HTTP/1.
+func h2c(s *http.Server) {
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+}
+
+// A server that would speak HTTP/2 as well looks for it first, with a smaller
+// read. Connections of HTTP/1 move all the same.
+func TestHTTP1OfAnH2CServerMoves(t *testing.T) {
+	p := newPairOf(t, new(echo), h2c)
+	used, silent := p.dial(), p.dial()
+	for _, path := range []string{"/1", "/2"} {
+		used.send(get(path))
+		used.receive(want(path))
+	}
+	poll(t, "accept", func() bool { return p.old.core.fleet.size() == 2 })
+	p.drain()
+	p.end()
+	for _, c := range []*client{used, silent} {
+		c.send(get("/3"))
+		if got, want := c.receive(want("/3")), "new"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// HTTP/2 without TLS works, on a connection that was accepted and on one that
+// was adopted, and is known as such.
+func TestH2C(t *testing.T) {
+	p := newPairOf(t, new(echo), h2c)
+	_, server := p.tcp()
+	adopted, ours := p.tcp()
+	server.Close()
+	if err := p.new.core.adopt(ours); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		server *Server
+		conn   net.Conn
+	}{"accepted": {p.old, p.dial().Conn}, "adopted": {p.new, adopted}} {
+		tr := &http.Transport{
+			Protocols:   new(http.Protocols),
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return tt.conn, nil },
+		}
+		tr.Protocols.SetUnencryptedHTTP2(true)
+		resp, err := (&http.Client{Transport: tr}).Get("http://x/1")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		if string(body) != want("/1") || err != nil || resp.ProtoMajor != 2 || !tt.server.core.fleet.speaksHTTP2() {
+			t.Errorf("%s: got %s %q, %v, known as HTTP/2: %v", name, resp.Proto, body, err, tt.server.core.fleet.speaksHTTP2())
+		}
+		tr.CloseIdleConnections()
+	}
+}

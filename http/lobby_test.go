@@ -1,0 +1,154 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// tcp returns both ends of a connection that no server has accepted.
+func (p *pair) tcp() (client, server net.Conn) {
+	p.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		p.t.Fatal(err)
+	}
+	if server, err = ln.Accept(); err != nil {
+		p.t.Fatal(err)
+	}
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	p.t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+func (f *fleet) size() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.conns)
+}
+
+// A handler that takes over an adopted connection gets all that was sent.
+func TestAdoptedConnectionCanBeHijacked(t *testing.T) {
+	p := newPairOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.Copy(c, rw)
+	}), func(s *http.Server) { s.ReadTimeout = 10 * time.Second })
+	client, server := p.tcp()
+	if err := p.new.core.adopt(server); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(client, get("/1")+"more")
+	io.WriteString(client, " and more")
+	client.(*net.TCPConn).CloseWrite()
+	if got, err := io.ReadAll(client); string(got) != "more and more" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// Closing a server closes those who wait, and nobody comes in any more.
+func TestCloseEmptiesTheLobby(t *testing.T) {
+	p := newPair(t, new(echo))
+	client, server := p.tcp()
+	if err := p.new.core.adopt(server); err != nil {
+		t.Fatal(err)
+	}
+	p.new.Server.Close()
+	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("got %v, want EOF", err)
+	}
+	p.new.core.lobby.waits.Wait()
+	if n := p.new.core.fleet.size(); n != 0 {
+		t.Errorf("got %d connections left, want none", n)
+	}
+	_, late := p.tcp()
+	if err := p.new.core.adopt(late); err == nil {
+		t.Error("adopted after Close")
+	}
+}
+
+// Who is in stays in; who comes too late stays with the predecessor.
+func TestSealedLobby(t *testing.T) {
+	p := newPair(t, new(echo))
+	client, server := p.tcp()
+	if err := p.new.core.adopt(server); err != nil {
+		t.Fatal(err)
+	}
+	p.new.core.lobby.seal()
+	_, late := p.tcp()
+	if err := p.new.core.adopt(late); err == nil {
+		t.Error("adopted although nobody would wait for it")
+	}
+	if n := p.new.core.fleet.size(); n != 1 {
+		t.Errorf("got %d connections, want the first", n)
+	}
+	io.WriteString(client, get("/1"))
+	if n, err := client.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Errorf("got %v, want an answer to who was in", err)
+	}
+}
+
+// The hammer ends a drain whose successor does not answer, and until then
+// nobody waits who has nothing to do with it.
+func TestSuccessorThatDoesNotAnswer(t *testing.T) {
+	told := make(chan struct{})
+	p := newPair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		signal := Draining(r.Context())
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		<-signal
+		close(told)
+	}))
+	hang := make(chan struct{})
+	defer close(hang)
+	sent := make(chan struct{}, 100)
+	p.old.core.successor = func(context.Context) sender {
+		return func(net.Conn) error { sent <- struct{}{}; <-hang; return errors.New("gone") }
+	}
+	p.old.Linger = time.Millisecond
+	p.dial().send(get("/hijack"))
+	for range 2 * fewestAtOnce {
+		p.dial()
+	}
+	_, server := p.tcp()
+	if err := p.old.core.adopt(server); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "all connections", func() bool {
+		p.old.core.fleet.mu.Lock()
+		defer p.old.core.fleet.mu.Unlock()
+		return len(p.old.core.fleet.conns) == 2*fewestAtOnce+1 && len(p.old.core.fleet.hijacked) == 1
+	})
+	p.drain()
+	<-sent
+	select {
+	case <-told:
+	case <-time.After(20 * time.Second):
+		t.Fatal("a handler was not told of the drain: it waits behind the moves")
+	}
+	p.hammer()
+	select {
+	case err := <-p.drained:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want that of the context", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Shutdown does not return although its context has ended")
+	}
+}
