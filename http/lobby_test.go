@@ -152,3 +152,26 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 		t.Fatal("Shutdown does not return although its context has ended")
 	}
 }
+
+// The same for one that waited in the lobby and is on its way.
+func TestLobbyIsLeftAtTheHammer(t *testing.T) {
+	p := newPair(t, new(echo))
+	hang := make(chan struct{})
+	defer close(hang)
+	sent := make(chan struct{})
+	p.old.core.successor = func(context.Context) sender {
+		return func(net.Conn) error { close(sent); <-hang; return errors.New("gone") }
+	}
+	_, server := p.tcp()
+	if err := p.old.core.adopt(server); err != nil {
+		t.Fatal(err)
+	}
+	p.drain()
+	<-sent
+	p.hammer()
+	select {
+	case <-p.drained:
+	case <-time.After(20 * time.Second):
+		t.Fatal("Shutdown does not return although its context has ended")
+	}
+}
