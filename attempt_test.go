@@ -57,14 +57,14 @@ var failures = map[string]struct {
 	},
 	"never ready": {
 		script:  func(p *peer) { p.manifest(); p.want(wire.TypeAbort, nil) },
-		options: Options{ReadyTimeout: 50 * time.Millisecond},
-		phase:   "ready", want: "not ready within 50ms (Options.ReadyTimeout)",
+		options: Options{ReadyTimeout: 2 * time.Second},
+		phase:   "ready", want: "not ready within 2s (Options.ReadyTimeout)",
 		signals: []syscall.Signal{syscall.SIGTERM},
 	},
 	"never ready, and deaf": {
 		script:  func(p *peer) { p.manifest(); <-p.ended },
-		options: Options{ReadyTimeout: 50 * time.Millisecond},
-		phase:   "ready", want: "not ready within 50ms",
+		options: Options{ReadyTimeout: 2 * time.Second},
+		phase:   "ready", want: "not ready within 2s",
 		signals: []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL},
 	},
 	"gone after ready": {
@@ -92,7 +92,7 @@ var failures = map[string]struct {
 			p.want(wire.TypeCommit, nil)
 			p.want(wire.TypeAbort, nil)
 		},
-		options: Options{ReadyTimeout: 100 * time.Millisecond},
+		options: Options{ReadyTimeout: 2 * time.Second},
 		phase:   "commit", want: "not ready within",
 		signals: []syscall.Signal{syscall.SIGTERM},
 	},
