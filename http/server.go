@@ -28,11 +28,11 @@ const (
 // When the process is replaced, connections of HTTP/1 without TLS move to the
 // successor, still open, as soon as they wait for a request; their clients
 // notice nothing. There they are idle: IdleTimeout counts anew, and
-// ReadHeaderTimeout from the next request's first byte. Connections with TLS or HTTP/2 cannot move. They are told to
-// close, by "Connection: close" or GOAWAY, and stay open for Linger, so that a
-// request that is on its way is answered. Hijacked connections are the
-// handler's: it learns of the drain by [Draining], and Run waits for them until
-// the hammer.
+// ReadHeaderTimeout from the next request's first byte. Connections with TLS or
+// HTTP/2 cannot move. They are told to close, by "Connection: close" or GOAWAY,
+// and stay open for Linger, so that a request that is on its way is answered.
+// Hijacked connections are the handler's: it learns of the drain by [Draining],
+// and Run waits for them until the hammer.
 //
 // Starting a Server sets Handler, ConnState, ConnContext of the http.Server to
 // functions that call what was there. Its own Shutdown and Close must be left
