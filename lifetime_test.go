@@ -91,7 +91,9 @@ func TestSIGKILLBetweenMessages(t *testing.T) {
 			s.Signal(victim, syscall.SIGKILL)
 			s.WaitExit(victim)
 			if victim == old {
-				s.serving(2)
+				s.Wait(1, "restart: serving", fmt.Sprintf("pid=%d ", s.PIDs()[1]))
+				// Another one if it died before it had left anything: a cold start.
+				s.addr = field(s.Wait(2, "added"), "addr")
 			} else if strings.Contains(s.Wait(1, "generation=1 ", "from=restarting"), "to=draining") {
 				s.WaitEnd() // it had taken over, and nobody was to follow it
 				return
