@@ -60,14 +60,6 @@ type conn struct {
 	announced bool // a response has said that the connection closes
 }
 
-// An owner is what a connection needs to know of its server.
-type owner interface {
-	move(net.Conn) bool        // to the successor; false: it stays the caller's
-	remove(*conn)              // it is closed or has moved
-	lingerTime() time.Duration // see Server.Linger
-	idleDeadline() time.Time   // for a connection that waits from now on
-}
-
 // newConn wraps c, which has been accepted or adopted.
 func newConn(c net.Conn, o owner, stays bool) *conn {
 	return &conn{Conn: c, owner: o, stays: stays, clean: true}

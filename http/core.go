@@ -289,33 +289,3 @@ func (k *core) choose(s *Server, send sender) mode {
 	k.send.Store(&send)
 	return modeMove
 }
-
-// move implements owner. Where the successor does not take the connection, it
-// is served on here.
-func (k *core) move(c net.Conn) bool {
-	if send := k.send.Load(); send != nil && (*send)(c) == nil {
-		return true
-	}
-	return k.keep(c)
-}
-
-// keep serves a connection on that could not move, until it can be closed.
-func (k *core) keep(c net.Conn) bool {
-	c.SetReadDeadline(time.Time{}) // it was in the past, to end the wait
-	return k.admit(k.wrap(c, true))
-}
-
-func (k *core) remove(c *conn) { k.fleet.remove(c) }
-
-func (k *core) lingerTime() time.Duration { return time.Duration(k.linger.Load()) }
-
-func (k *core) idleDeadline() time.Time {
-	d := k.server.IdleTimeout
-	if d == 0 {
-		d = k.server.ReadTimeout
-	}
-	if d <= 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(d)
-}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 )
@@ -33,6 +34,85 @@ func (f *fleet) size() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.conns)
+}
+
+// An adopted connection has been idle: until its first byte the idle time-out
+// holds, and the time for reading a request begins only then.
+func TestAdoptedConnectionIsIdle(t *testing.T) {
+	s := &scripted{reads: []read{{"\r", nil}, {"\n", nil}, {"G", nil}, {"ET", nil}}}
+	o := &ownerStub{idle: time.Now().Add(time.Hour)}
+	c := newConn(s, o, false)
+	c.inLobby = true
+	s.onRead = func() {
+		if !s.deadline.Equal(o.idle) {
+			t.Errorf("while it waits: got deadline %v, want the idle one %v", s.deadline, o.idle)
+		}
+	}
+	if !c.await() {
+		t.Fatal("got false, want true: a request has begun")
+	}
+	s.onRead = nil
+	if !s.deadline.IsZero() {
+		t.Errorf("when the request has begun: got deadline %v, want none but net/http's", s.deadline)
+	}
+	var got []byte
+	buf := make([]byte, 16)
+	for range 2 {
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, buf[:n]...)
+	}
+	if string(got) != "GET" {
+		t.Errorf("got %q, want %q: the empty line skipped, nothing lost", got, "GET")
+	}
+}
+
+// Who waits in the lobby moves on when its process is replaced in turn, unless
+// a request has begun.
+func TestLobbyMovesOn(t *testing.T) {
+	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
+	o := new(ownerStub)
+	c := newConn(s, o, false)
+	c.inLobby = true
+	settled := 0
+	s.onRead = func() {
+		c.begin(modeMove, func() { settled++ })
+		if !past(s.deadline) {
+			t.Errorf("the wait was not ended: deadline %v", s.deadline)
+		}
+	}
+	if c.await() {
+		t.Fatal("got true, want false: nothing came")
+	}
+	c.Close()
+	if o.moved != 1 || settled != 1 {
+		t.Errorf("got %d moves, %d times settled; want 1, 1", o.moved, settled)
+	}
+
+	s = &scripted{reads: []read{{"G", nil}}}
+	c = newConn(s, o, false)
+	c.inLobby = true
+	settled = 0
+	s.onRead = func() { c.begin(modeMove, func() { settled++ }) }
+	if !c.await() || past(s.deadline) || settled != 1 {
+		t.Errorf("a byte crossed the drain: got deadline %v, %d times settled; want none, 1", s.deadline, settled)
+	}
+}
+
+// An idle time-out closes, and moves nothing.
+func TestLobbyTimesOut(t *testing.T) {
+	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
+	o := &ownerStub{idle: time.Now()}
+	c := newConn(s, o, false)
+	c.inLobby = true
+	if c.await() {
+		t.Fatal("got true, want false")
+	}
+	if c.Close(); o.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
+	}
 }
 
 // A handler that takes over an adopted connection gets all that was sent.
