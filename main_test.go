@@ -3,14 +3,15 @@
 package restart
 
 import (
+	"os"
 	"testing"
 
 	"example.com/restart/internal/proctest"
 )
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, map[string]func(){
+	os.Exit(proctest.Main(m, map[string]func(){
 		"server":     serverRole,
 		"grandchild": grandchildRole,
-	})
+	}))
 }

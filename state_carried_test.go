@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -187,6 +188,18 @@ func TestRunReturnsWhatServeSaysDuringTheDrain(t *testing.T) {
 		x.run()
 		x.log.wait(t, 1, "to=serving")
 		x.r.Shutdown()
+		x.log.wait(t, 1, "to=draining")
+		// The loop looks up only when the drain is over and Serve has failed: it
+		// may hear of either first.
+		select {
+		case x.r.inbox <- inLoop(func(l *loop) {
+			<-l.served
+			for range 1000 {
+				runtime.Gosched()
+			}
+		}):
+		case <-x.r.over:
+		}
 		if err := x.returned(); err == nil || !strings.Contains(err.Error(), "lost the log") {
 			t.Fatalf("got %v, want what Serve returned", err)
 		}

@@ -30,7 +30,7 @@ import (
 var restarts = flag.Int("restarts", 20, "restarts of TestNoCallIsLost")
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, map[string]func(){"server": server})
+	os.Exit(proctest.Main(m, map[string]func(){"server": server}))
 }
 
 // server is the program under test.

@@ -39,9 +39,7 @@ func TestHTTP1OfAnH2CServerMoves(t *testing.T) {
 // was adopted, and is known as such.
 func TestH2C(t *testing.T) {
 	p := newPairOf(t, new(echo), h2c)
-	_, server := p.tcp()
 	adopted, ours := p.tcp()
-	server.Close()
 	if err := p.new.core.adopt(ours); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ import (
 var restarts = flag.Int("restarts", 10, "restarts of TestSessionsMove")
 
 func TestMain(m *testing.M) {
-	proctest.Main(m, map[string]func(){"server": server})
+	os.Exit(proctest.Main(m, map[string]func(){"server": server}))
 }
 
 func server() {

@@ -36,27 +36,27 @@ func Use(role string) {
 	used.roles[role] = true
 }
 
-// Main is what TestMain calls. In a process that was started in a role it plays
+// Main is what TestMain calls, to exit with the result. In a process that was started in a role it plays
 // that. Else it runs the tests, and fails if afterwards a role was not used, or
 // a goroutine, a child or an open file is left.
-func Main(m *testing.M, roles map[string]func()) {
+func Main(m *testing.M, roles map[string]func()) (code int) {
 	if name := os.Getenv(RoleVar); name != "" {
 		role, ok := roles[name]
 		if !ok {
 			fmt.Fprintf(os.Stderr, "proctest: no role %q\n", name)
-			os.Exit(2)
+			return 2
 		}
 		role()
-		os.Exit(0)
+		return 0
 	}
 	flag.Parse()
 	// What a successor leaves when its parent has ended becomes our child.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "proctest:", err)
-		os.Exit(2)
+		return 2
 	}
 	before := Files()
-	code := m.Run()
+	code = m.Run()
 	if code == 0 {
 		code = leftBehind(before)
 	}
@@ -68,7 +68,7 @@ func Main(m *testing.M, roles map[string]func()) {
 			}
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // everything reports whether no flag kept a test from running.
