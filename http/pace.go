@@ -17,13 +17,17 @@ const (
 	// where there are few.
 	moveTime     = 200 * time.Millisecond
 	longestPause = time.Millisecond
+
+	// Waking up for each would cost more than moving it. So some go at once, as
+	// far ahead of their turn as this, and then there is a pause for all of them.
+	longestLead = 4 * time.Millisecond
 )
 
 // A pace says when the next of many connections may be sent off.
 type pace struct {
 	moving chan struct{} // a token for each that is on the way
 	pause  time.Duration // from one to the next
-	due    time.Time     // when the next one may go
+	due    time.Time     // the turn of the next one
 }
 
 func newPace(conns int) *pace {
@@ -37,20 +41,22 @@ func newPace(conns int) *pace {
 // next waits until a connection may be sent off; done is to be called when it
 // has arrived. It reports false, and nothing may go any more, when ctx ends.
 func (p *pace) next(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	select {
 	case p.moving <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
-	// A pause that is too short for a timer is made up for by a later one. What
-	// is late is not made up for: it would be a burst.
+	// What is late is not made up for: it would be a burst.
 	now := time.Now()
 	wait := p.due.Sub(now)
 	if wait < 0 {
 		p.due, wait = now, 0
 	}
 	p.due = p.due.Add(p.pause)
-	if wait < longestPause/2 {
+	if wait < longestLead {
 		return true
 	}
 	timer := time.NewTimer(wait)

@@ -33,8 +33,8 @@ func TestPace(t *testing.T) {
 				}
 				p.done()
 			}
-			// What is left of a pause too short for a timer may be missing.
-			if got := time.Since(began); got > tt.took || got < tt.took-longestPause {
+			// The last ones may be ahead of their turn.
+			if got := time.Since(began); got > tt.took || got < tt.took-longestLead {
 				t.Errorf("%d connections: took %v, want %v", tt.conns, got, tt.took)
 			}
 		})
@@ -54,23 +54,41 @@ func TestPaceIsHeldUp(t *testing.T) {
 		if got := time.Since(began); got != time.Second {
 			t.Errorf("with all on the way: waited %v, want the second until one has arrived", got)
 		}
-		p.done()
-		p.next(t.Context())
-		if got := time.Since(began); got != time.Second+longestPause {
-			t.Errorf("after being held up: went after %v, want the usual pause", got-time.Second)
+		for range longestLead / longestPause {
+			p.done()
+			p.next(t.Context())
+		}
+		if got := time.Since(began); got != time.Second+longestLead {
+			t.Errorf("after being held up: the next ones went after %v, want their turns of %v to be kept", got-time.Second, longestLead)
 		}
 
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if p.next(ctx) {
-			t.Error("all on the way, context ended: got true, want false")
+		for range longestLead/longestPause - 1 {
+			p.done()
+			p.next(t.Context())
 		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(longestPause, cancel)
 		p.done()
 		if p.next(ctx) {
 			t.Error("a pause, context ended: got true, want false")
 		}
+		if got := time.Since(began); got != time.Second+longestLead+longestPause {
+			t.Errorf("a pause, context ended: went on after %v, want the end of the context", got-time.Second-longestLead)
+		}
 		if got, want := len(p.moving), fewestAtOnce-1; got != want {
 			t.Errorf("got %d tokens taken, want %d", got, want)
+		}
+		for range 20 { // a select picks at random
+			if newPace(1).next(ctx) {
+				t.Fatal("context ended before: got true, want false")
+			}
+		}
+
+		p.next(t.Context())
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if p.next(ctx) {
+			t.Error("all on the way, context ended: got true, want false")
 		}
 	})
 }
