@@ -20,6 +20,7 @@ func (r *run) finish() {
 	if p := r.classReport(r.probes); p.Answered+p.Lost() > 0 {
 		rep.Classes = append(rep.Classes, p)
 	}
+	rep.Steady, rep.Restarting, rep.Control = r.allLatency(tally.Steady), r.allLatency(tally.Restarting), r.allLatency(tally.Control)
 	for _, c := range rep.Classes {
 		rep.Requests += c.Answered + c.Lost()
 		rep.Lost += c.Lost()
@@ -56,6 +57,15 @@ func (r *run) classReport(books *tally.Class) ClassReport {
 		c.Losses = append(c.Losses, LossReport{r.since(l.At), l.Outcome.String(), l.Why})
 	}
 	return c
+}
+
+// allLatency is that of the load. The probes for a new process are not part of it: there are none without a restart.
+func (r *run) allLatency(k tally.Kind) Latency {
+	all := tally.NewHistogram()
+	for _, c := range r.fleet.Classes {
+		all.Merge(c.Books.Histogram(k)) // of the same bounds: nothing is dropped
+	}
+	return latency(all)
 }
 
 func latency(h *hdrhistogram.Histogram) Latency {

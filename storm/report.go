@@ -21,6 +21,11 @@ type Report struct {
 	Kept     int `json:"kept_connections"`
 	Survived int `json:"survived_connections"`
 
+	// Latencies of all classes together. A large class counts for more than a small one.
+	Steady     Latency `json:"steady"`
+	Restarting Latency `json:"restarting"`
+	Control    Latency `json:"control,omitzero"` // while another copy of the server was started and stopped
+
 	Classes  []ClassReport   `json:"classes"`
 	Restarts []RestartReport `json:"restarts"`
 	// Undrained are the old processes that still ran when DrainLimit was over: what they would have lost is not known.
@@ -53,7 +58,7 @@ type ClassReport struct {
 
 	Steady     Latency `json:"steady"`
 	Restarting Latency `json:"restarting"`
-	Control    Latency `json:"control,omitzero"` // while another copy of the server was started and stopped
+	Control    Latency `json:"control,omitzero"`
 
 	Losses []LossReport `json:"losses,omitempty"` // the first few
 }

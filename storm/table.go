@@ -3,7 +3,6 @@ package storm
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -96,23 +95,25 @@ func count(n int64) string {
 
 func (r *Report) latencyRows() [][]string {
 	head := []string{"class", "steady p50", "p99", "p99.9", "max", "", "restarting p50", "p99", "p99.9", "max"}
-	controlled := slices.ContainsFunc(r.Classes, func(c ClassReport) bool { return c.Control.Count > 0 })
+	controlled := r.Control.Count > 0
 	if controlled {
 		head = append(head, "", "control p50", "p99", "p99.9", "max")
 	}
+	row := func(name string, steady, restarting, control Latency) []string {
+		row := append([]string{name}, latencyCells(steady)...)
+		row = append(append(row, ""), latencyCells(restarting)...)
+		if controlled {
+			row = append(append(row, ""), latencyCells(control)...)
+		}
+		return row
+	}
 	rows := [][]string{head}
 	for _, c := range r.Classes {
-		if c.Skipped != "" {
-			continue
+		if c.Skipped == "" {
+			rows = append(rows, row(c.Name, c.Steady, c.Restarting, c.Control))
 		}
-		row := append([]string{c.Name}, latencyCells(c.Steady)...)
-		row = append(append(row, ""), latencyCells(c.Restarting)...)
-		if controlled {
-			row = append(append(row, ""), latencyCells(c.Control)...)
-		}
-		rows = append(rows, row)
 	}
-	return rows
+	return append(rows, nil, row("all", r.Steady, r.Restarting, r.Control))
 }
 
 func latencyCells(l Latency) []string {

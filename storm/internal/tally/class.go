@@ -40,7 +40,7 @@ type Class struct {
 func NewClass(name string, phase *Phase) *Class {
 	c := &Class{Name: name, phase: phase, bucket: hdrhistogram.New(lowest, highest, 2)}
 	for k := range c.latencies {
-		c.latencies[k] = hdrhistogram.New(lowest, highest, 3)
+		c.latencies[k] = NewHistogram()
 	}
 	return c
 }
@@ -118,6 +118,9 @@ func (c *Class) Histogram(k Kind) *hdrhistogram.Histogram {
 	defer c.mu.Unlock()
 	return hdrhistogram.Import(c.latencies[k].Export())
 }
+
+// NewHistogram makes a histogram to which those of classes can be added.
+func NewHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, 3) }
 
 // Cut adds what happened since the last Cut to h, and returns the losses among it.
 func (c *Class) Cut(h *hdrhistogram.Histogram) (lost int64) {
