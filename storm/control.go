@@ -30,18 +30,18 @@ func (r *run) control(ctx context.Context) error {
 	began := time.Now()
 	r.phase.Begin(tally.Control, began)
 	defer func() { r.phase.End(time.Now()) }()
-	r.timeline.hurry(true)
 	p, err := target.Start(command, r.cfg.Env, "")
 	if err != nil {
 		return err
 	}
-	answered := false
+	answered, probe := false, r.probeTurn()
 	for limit := began.Add(r.cfg.RestartLimit); !answered && time.Now().Before(limit) && ctx.Err() == nil; {
-		r.probe(ctx)
-		_ = r.sleep(ctx, probeEvery)
+		_ = r.sleep(ctx, glance)
+		if probe.due() {
+			r.probe(ctx)
+		}
 		answered = target.Answers(ctx, plain)
 	}
-	r.timeline.hurry(false)
 	p.Stop(nil, r.cfg.StopGrace)
 	if !answered {
 		return errors.Join(ctx.Err(), fmt.Errorf("storm: the copy of the server did not answer within %v", r.cfg.RestartLimit))

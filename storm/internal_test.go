@@ -34,25 +34,6 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestPIDIn(t *testing.T) {
-	for body, want := range map[string]int{
-		"":                         0,
-		"hello pid=123\n":          123,
-		"pid=":                     0,
-		"pid=x pid=7":              7,
-		"pid=0":                    0,
-		"pid=-1":                   0,
-		"pid=99999999999999999999": 9999999999, // ten digits at most; nobody has that PID
-		"version=pid=1 and more":   1,
-		"<html>502 Bad Gateway":    0,
-		"pid=12pid=13":             12,
-	} {
-		if got := pidIn([]byte(body)); got != want {
-			t.Errorf("%q: got %d, want %d", body, got, want)
-		}
-	}
-}
-
 func TestCeiling(t *testing.T) {
 	for in, want := range map[float64]float64{0: 1, -3: 1, 0.3: 0.5, 1: 1, 1.1: 2, 228: 500, 999: 1000, math.Inf(1): 1} {
 		if got := ceiling(in); math.Abs(got-want) > 1e-9 {
@@ -96,7 +77,7 @@ func testReport() *Report {
 			{Name: "ws", Skipped: "no WebSocket"},
 		},
 		Restarts: []RestartReport{
-			{Number: 1, At: 1, FirstAnswer: 20, Seen: 10, Gone: 30},
+			{Number: 1, At: 1, FirstAnswer: 20, Gone: 30},
 			{Number: 2, At: 2, Failed: "nobody came"},
 		},
 	}

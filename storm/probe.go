@@ -1,12 +1,10 @@
 package storm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"example.com/restart/storm/internal/rawhttp"
@@ -48,7 +46,7 @@ func (r *run) probe(ctx context.Context) (pid int) {
 		pid = r.watcher.Server(addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr()))
 	}
 	if pid != 0 {
-		r.timeline.sawAnswer(pid)
+		r.answers.saw(pid, time.Now())
 	}
 	return pid
 }
@@ -59,22 +57,4 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
-}
-
-// pidIn finds pid=123 in an answer, which is cheaper than to look through /proc for the server's end of the connection.
-func pidIn(body []byte) int {
-	for {
-		_, rest, ok := bytes.Cut(body, []byte("pid="))
-		if !ok {
-			return 0
-		}
-		n := 0
-		for n < len(rest) && n < 10 && rest[n] >= '0' && rest[n] <= '9' {
-			n++
-		}
-		if pid, err := strconv.Atoi(string(rest[:n])); err == nil && pid > 0 {
-			return pid
-		}
-		body = rest
-	}
 }

@@ -90,7 +90,6 @@ type RestartReport struct {
 	At          float64 `json:"at_seconds"`
 	OldPID      int     `json:"old_pid"`
 	NewPID      int     `json:"new_pid"`
-	Seen        float64 `json:"socket_ms"`       // from the trigger until a new process held the socket
 	FirstAnswer float64 `json:"first_answer_ms"` // from the trigger until a new process answered
 	Gone        float64 `json:"old_gone_ms"`     // from the trigger until the old process had ended, 0 if it had not
 	Failed      string  `json:"failed,omitempty"`

@@ -19,8 +19,13 @@ const (
 	// settle is how long after the first answer of the new process a restart counts as under way, when the old one does
 	// not end sooner.
 	settle = time.Second
-	// probeEvery is the pause between two requests that look for the new process.
-	probeEvery = 5 * time.Millisecond
+	// glance is the pause between two looks at what has been learned meanwhile.
+	glance = 5 * time.Millisecond
+	// probePause is the pause between two requests that ask who answers, where the load's own answers say so: each is load
+	// more than there is otherwise. Where they do not, it is glance.
+	probePause = 100 * time.Millisecond
+	// livingPause is the pause between two looks whether a process still runs.
+	livingPause = 50 * time.Millisecond
 	// nobody is how long there may be no process at all: an old one may end before its successor has been recognised.
 	nobody     = 2 * time.Second
 	commandEnd = 60 * time.Second
@@ -84,33 +89,30 @@ func (r *run) restart(ctx context.Context, n int) error {
 		r.phase.End(time.Now())
 		return err
 	}
-	r.timeline.hurry(true)
 	limit, lastSeen := trigger.Add(r.cfg.RestartLimit), trigger
+	living, probe := newTurn(livingPause), r.probeTurn()
 	for rep.FirstAnswer == 0 {
+		if living.due() && len(r.watcher.Living()) > 0 {
+			lastSeen = time.Now()
+		}
 		switch {
 		case ctx.Err() != nil:
 			rep.Failed = "interrupted"
 		case time.Now().After(limit):
 			rep.Failed = fmt.Sprintf("no new process answered within %v", r.cfg.RestartLimit)
-		case len(r.watcher.Living()) > 0:
-			lastSeen = time.Now()
 		case time.Since(lastSeen) > nobody:
 			rep.Failed = "the server ended, and no new process came"
 		}
 		if rep.Failed != "" {
 			break
 		}
-		server := r.probe(ctx)
-		if server != 0 && !known[server] {
-			rep.FirstAnswer = milliseconds(time.Since(trigger))
-			rep.NewPID = server
-			break
+		_ = r.sleep(ctx, glance)
+		if probe.due() {
+			r.probe(ctx)
 		}
-		_ = r.sleep(ctx, probeEvery)
-	}
-	r.timeline.hurry(false) // looking costs, too
-	if _, at := r.watcher.Find(rep.NewPID); !at.IsZero() {
-		rep.Seen = milliseconds(max(at.Sub(trigger), 0))
+		if pid, at := r.answers.news(trigger, known); pid != 0 {
+			rep.NewPID, rep.FirstAnswer = pid, milliseconds(at.Sub(trigger))
+		}
 	}
 	r.timeline.restarted(rep, old, trigger)
 	if rep.Failed != "" {
@@ -119,13 +121,38 @@ func (r *run) restart(ctx context.Context, n int) error {
 	}
 	// The restart goes on until the old process has ended, or for a moment.
 	for end := time.Now().Add(settle); time.Now().Before(end) && len(r.watcher.Living()) > r.usual; {
-		if err := r.sleep(ctx, probeEvery); err != nil {
+		if err := r.sleep(ctx, livingPause); err != nil {
 			break
 		}
 	}
 	r.phase.End(time.Now())
 	r.lasted = time.Since(trigger)
 	return nil
+}
+
+// A turn says when it is time again for something that costs more than a glance.
+type turn struct {
+	pause time.Duration
+	next  time.Time
+}
+
+func newTurn(pause time.Duration) turn { return turn{pause, time.Now().Add(pause)} }
+
+func (t *turn) due() bool {
+	now := time.Now()
+	if now.Before(t.next) {
+		return false
+	}
+	t.next = now.Add(t.pause)
+	return true
+}
+
+// probeTurn says when to ask who answers.
+func (r *run) probeTurn() turn {
+	if r.answers.tell() {
+		return newTurn(probePause)
+	}
+	return newTurn(0)
 }
 
 // trigger sends the signal, or runs the command.
@@ -168,7 +195,7 @@ func (r *run) toSignal(ctx context.Context) (pid int, serving proc.ID, err error
 		}
 	}
 	for _, id := range r.watcher.Living() {
-		if r.timeline.answered(id.PID) {
+		if r.answers.answered(id.PID) {
 			serving = id
 		}
 	}
@@ -186,7 +213,7 @@ func (r *run) toSignal(ctx context.Context) (pid int, serving proc.ID, err error
 
 // master returns the first process if it lives and has never answered, else 0.
 func (r *run) master() int {
-	if r.first.Alive() && !r.timeline.answered(r.first.PID) {
+	if r.first.Alive() && !r.answers.answered(r.first.PID) {
 		return r.first.PID
 	}
 	return 0

@@ -28,7 +28,8 @@ type run struct {
 	watcher *target.Watcher
 	phase   tally.Phase
 	fleet   *load.Fleet
-	probes  *tally.Class // the requests by which the first answer of a new process is found
+	answers *answers
+	probes  *tally.Class // the requests that ask who answers
 	began   time.Time
 	lasted  time.Duration // how long the last restart counted as under way
 	copy    []string      // the command, with its blanks, for a copy of the server
@@ -47,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	defer quietCollector()()
-	r := &run{cfg: cfg, report: &Report{Server: strings.Join(cfg.Command, " ")}}
+	r := &run{cfg: cfg, answers: newAnswers(), report: &Report{Server: strings.Join(cfg.Command, " ")}}
 	r.probes = tally.NewClass("probe", &r.phase)
 	if err := r.findServer(ctx); err != nil {
 		r.stopServer()
@@ -100,8 +101,7 @@ func (r *run) findServer(ctx context.Context) error {
 	if err := r.watcher.Scan(); err != nil {
 		return err
 	}
-	holders := r.watcher.Holders()
-	if len(holders) == 0 {
+	if len(r.watcher.Living()) == 0 {
 		return fmt.Errorf("storm: no process that we may look at listens on %v", r.addrs.Plain)
 	}
 	pid := r.cfg.PID
@@ -158,7 +158,10 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 	}
 	r.began = time.Now()
 	r.report.Began = r.began
-	r.fleet = load.Start(ctx, load.Target{Plain: r.addrs.Plain.String(), TLS: tlsAddr, Timeout: r.cfg.Timeout}, r.cfg.Load, &r.phase)
+	r.fleet = load.Start(ctx, load.Target{
+		Plain: r.addrs.Plain.String(), TLS: tlsAddr, Timeout: r.cfg.Timeout,
+		Answered: func(body []byte) { r.answers.overhear(body, r.watcher.Answered) },
+	}, r.cfg.Load, &r.phase)
 	r.timeline = startTimeline(r)
 	progress := startProgress(r)
 	err := r.running()

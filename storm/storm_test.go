@@ -170,6 +170,21 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// Where the load opens no connections, storm has to ask who answers.
+func TestNewProcessIsFoundWithoutFreshConnections(t *testing.T) {
+	c := gentle(build(t, "baseline"), "-addr", "{addr}")
+	c.Load = storm.Load{Think: 5, ThinkMin: 5 * time.Millisecond, ThinkMax: 50 * time.Millisecond}
+	c.Restarts = 2
+	r := run(t, c)
+	checkRestarts(t, r, c.Restarts)
+	for _, class := range r.Classes {
+		if class.Name == "probe" && class.Answered > 0 {
+			return
+		}
+	}
+	t.Error("nobody asked")
+}
+
 // A server that cannot be restarted is told from one that loses nothing.
 func TestRestartThatBringsNobody(t *testing.T) {
 	c := gentle(build(t, "bare"), "-addr", "{addr}")

@@ -166,7 +166,7 @@ func formatTable(rows [][]string) string {
 }
 
 func (r *Report) restartLines() string {
-	var seen, first, gone []float64
+	var first, gone []float64
 	var failed strings.Builder
 	alive := 0
 	for _, x := range r.Restarts {
@@ -174,7 +174,6 @@ func (r *Report) restartLines() string {
 			fmt.Fprintf(&failed, "restart %d at %.1f s failed: %s\n", x.Number, x.At, x.Failed)
 			continue
 		}
-		seen = append(seen, x.Seen)
 		first = append(first, x.FirstAnswer)
 		if x.Gone > 0 {
 			gone = append(gone, x.Gone)
@@ -186,7 +185,7 @@ func (r *Report) restartLines() string {
 	for _, l := range []struct {
 		name   string
 		values []float64
-	}{{"new process has the socket", seen}, {"new process answers", first}, {"old process has ended", gone}} {
+	}{{"new process answers", first}, {"old process has ended", gone}} {
 		if len(l.values) > 0 {
 			rows = append(rows, []string{l.name, ms(quantile(l.values, 0.5)), ms(quantile(l.values, 1))})
 		}

@@ -13,8 +13,6 @@ import (
 const (
 	// step is one moment of the timeline.
 	step = 100 * time.Millisecond
-	// hurryStep is the pause between two looks at /proc while a restart is under way.
-	hurryStep = 10 * time.Millisecond
 	// mostMoments bounds the timeline: at twice as many, pairs of moments are merged.
 	mostMoments = 6000
 )
@@ -24,11 +22,9 @@ type timeline struct {
 	run  *run
 	done chan struct{}
 	wg   sync.WaitGroup
-	pace chan time.Duration
 
 	mu       sync.Mutex
 	moments  []Moment
-	answers  map[int]bool // which processes have answered
 	restarts []pending
 	remarks  []string
 }
@@ -41,10 +37,7 @@ type pending struct {
 }
 
 func startTimeline(r *run) *timeline {
-	t := &timeline{
-		run: r, done: make(chan struct{}), pace: make(chan time.Duration, 1),
-		answers: map[int]bool{},
-	}
+	t := &timeline{run: r, done: make(chan struct{})}
 	// Apart, so that a look at a /proc full of processes does not stretch the steps.
 	t.wg.Go(t.watch)
 	t.wg.Go(t.record)
@@ -58,8 +51,6 @@ func (t *timeline) watch() {
 		select {
 		case <-t.done:
 			return
-		case d := <-t.pace:
-			tick.Reset(d)
 		case <-tick.C:
 			t.scan()
 		}
@@ -140,34 +131,10 @@ func (t *timeline) scan() {
 	}
 }
 
-// hurry makes the looks at /proc more frequent, or less so again.
-func (t *timeline) hurry(yes bool) {
-	d := step
-	if yes {
-		d = hurryStep
-	}
-	select {
-	case t.pace <- d:
-	case <-t.done:
-	}
-}
-
 func (t *timeline) restarted(rep RestartReport, old proc.ID, trigger time.Time) {
 	t.mu.Lock()
 	t.restarts = append(t.restarts, pending{rep, old, trigger})
 	t.mu.Unlock()
-}
-
-func (t *timeline) sawAnswer(pid int) {
-	t.mu.Lock()
-	t.answers[pid] = true
-	t.mu.Unlock()
-}
-
-func (t *timeline) answered(pid int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.answers[pid]
 }
 
 func (t *timeline) remark(s string) {

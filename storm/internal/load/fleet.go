@@ -24,6 +24,7 @@ type env struct {
 	timeout    time.Duration
 	sizes      Sizes
 	phase      *tally.Phase
+	answered   func([]byte)
 	// stop is done when no new request shall begin; those in flight end by themselves.
 	stop context.Context
 }
@@ -51,6 +52,8 @@ func (c *Class) Surviving() (n int) {
 type Target struct {
 	Plain, TLS string
 	Timeout    time.Duration // of one request, beyond the time it was asked to take
+	// Answered gets what each GET / on a new connection was answered, by any goroutine.
+	Answered func(body []byte)
 }
 
 // maker starts the clients of a class.
@@ -81,7 +84,7 @@ func makers() []maker {
 func Start(ctx context.Context, t Target, sizes Sizes, phase *tally.Phase) *Fleet {
 	stop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Fleet{stop: cancel, env: &env{
-		plain: t.Plain, tls: t.TLS, timeout: t.Timeout, sizes: sizes, phase: phase, stop: stop,
+		plain: t.Plain, tls: t.TLS, timeout: t.Timeout, sizes: sizes, phase: phase, answered: t.Answered, stop: stop,
 	}}
 	// Ask for everything before anything runs: an answer that is late because of the load is no missing endpoint.
 	var begin []func()

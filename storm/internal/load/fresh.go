@@ -12,6 +12,9 @@ import (
 // reached, the next ones wait, and their latency still counts from the time they were intended for.
 const inFlight = 2048
 
+// bodyKept is how much of a body may tell who sent it.
+const bodyKept = 4096
+
 // runFresh sends requests at a fixed rate, each on a connection of its own. Their times are set in advance: that the
 // server is slow does not delay the next one, and a delay of ours counts as latency (no coordinated omission).
 func runFresh(e *env, class *Class) {
@@ -33,28 +36,34 @@ func runFresh(e *env, class *Class) {
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
-			received, err := single(e, e.plain, req)
+			body, received, err := single(e, e.plain, req)
 			class.Books.Record(intended, time.Now(), received, err)
+			if err == nil {
+				e.answered(body)
+			}
 			<-slots
 		})
 	}
 }
 
-// single sends one request on a new connection.
-func single(e *env, addr string, req []byte) (received int64, err error) {
+// single sends one request on a new connection, and returns the beginning of the answer's body.
+func single(e *env, addr string, req []byte) (body []byte, received int64, err error) {
 	conn, err := rawhttp.Dial(context.Background(), addr, nil, e.timeout)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(e.timeout))
 	werr := conn.Write(req)
-	resp, err := conn.ReadResponse(nil)
+	resp, err := conn.ReadResponse(func(b []byte) error {
+		body = append(body, b[:min(len(b), bodyKept-len(body))]...)
+		return nil
+	})
 	switch {
 	case err == nil:
 		err = judge(resp, nil)
 	case werr != nil:
 		err = werr
 	}
-	return conn.Received(), err
+	return body, conn.Received(), err
 }

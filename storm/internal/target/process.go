@@ -122,6 +122,9 @@ func (p *Process) Family() []proc.Status {
 // Reap waits for the zombies of the family that were left to us. The first process is not among them: exec.Cmd waits for
 // that one.
 func (p *Process) Reap() {
+	if !childEnded() {
+		return // to look through /proc would cost more
+	}
 	self := os.Getpid()
 	for _, st := range p.Family() {
 		if st.Zombie && st.Parent == self && st.PID != p.PID {
@@ -129,6 +132,13 @@ func (p *Process) Reap() {
 			_, _ = unix.Wait4(st.PID, &ws, unix.WNOHANG, nil)
 		}
 	}
+}
+
+// childEnded reports whether any child of ours has ended and was not waited for.
+func childEnded() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
 }
 
 // Stop ends the family: SIGTERM to those that serve and to the first, and after grace SIGKILL to whoever is left. It

@@ -2,58 +2,51 @@
 package target
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"example.com/restart/storm/internal/proc"
 )
 
-// Watcher learns from /proc which processes serve an address: those that hold its listening socket, or held it once.
+// Watcher learns from /proc which processes serve an address: those that hold its listening socket, or held it once. What
+// looking costs is missing to the server, so it looks at nothing twice that it need not.
 type Watcher struct {
 	addr netip.AddrPort
 	self int
 
-	mu      sync.Mutex
-	seen    map[proc.ID]sighting // ever a holder
-	maybe   map[proc.ID]time.Time
-	holders []proc.ID // of the last scan
-	// strangers are processes that held no such socket when last looked at, with the time of that look: most of /proc,
-	// which would cost too much to read through each time.
-	strangers map[int]stranger
-}
-
-type stranger struct {
-	start  uint64
-	looked time.Time
-}
-
-// sighting is when a holder was first seen, and the order in which it came.
-type sighting struct {
-	order int
-	at    time.Time
+	mu     sync.Mutex
+	seen   map[proc.ID]bool // ever a holder
+	oldest uint64           // when the first of them was started
+	living []proc.ID        // those of them that still ran at the last look, in the order in which they came
+	maybe  map[proc.ID]time.Time
+	// strangers are processes that hold no such socket, and when to look at them again: most of /proc.
+	strangers map[int]time.Time
 }
 
 // confirm is for how long a process must hold the socket before it counts: between fork and exec each child holds all that
 // its parent has, be it only a helper that checks a configuration.
 const confirm = 20 * time.Millisecond
 
-// A process gets the socket when it is born or soon after, so old strangers are looked at less often.
+// A process gets the socket when it is born or soon after, so those that are older than the server are looked at less
+// often: after one to two times strangerPause, so that not all have their turn at once.
 const strangerPause = time.Second
 
 // NewWatcher watches an address.
 func NewWatcher(addr netip.AddrPort) *Watcher {
-	return &Watcher{addr: addr, self: os.Getpid(), seen: map[proc.ID]sighting{}, maybe: map[proc.ID]time.Time{}, strangers: map[int]stranger{}}
+	return &Watcher{
+		addr: addr, self: os.Getpid(),
+		seen: map[proc.ID]bool{}, maybe: map[proc.ID]time.Time{}, strangers: map[int]time.Time{},
+	}
 }
 
-// Scan looks who holds the socket now. Whom it saw before is no news when it is back: two processes that accept in turn are
-// not a restart. The holders of the first scan count at once, later ones when they have held it for a moment.
+// Scan looks whether somebody new holds the socket. Whom it saw before is no news when it is back: two processes that
+// accept in turn are not a restart. The holders of the first scan count at once, later ones when they have held it for a
+// moment.
 func (w *Watcher) Scan() error {
-	inodes, err := proc.Listeners(w.addr)
-	if err != nil {
-		return err
-	}
 	pids, err := proc.All()
 	if err != nil {
 		return err
@@ -61,43 +54,59 @@ func (w *Watcher) Scan() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
+	unknown := w.unknownLocked(pids, now)
+	if len(unknown) == 0 {
+		return nil
+	}
+	inodes, err := proc.Listeners(w.addr)
+	if err != nil {
+		return err
+	}
 	first := len(w.seen) == 0
-	w.holders = w.holders[:0]
-	for _, pid := range pids {
-		if pid == w.self {
-			continue
-		}
-		st, err := proc.Stat(pid)
-		if err != nil || st.Zombie {
-			continue
-		}
-		_, known := w.seen[st.ID]
-		if s, ok := w.strangers[pid]; ok && !known && s.start == st.Start && now.Sub(s.looked) < strangerPause && w.old(st) {
-			continue
-		}
-		if !proc.Holds(pid, inodes) {
-			w.strangers[pid] = stranger{st.Start, now}
+	for _, st := range unknown {
+		if !proc.Holds(st.PID, inodes) {
 			delete(w.maybe, st.ID) // it was a passing child
+			if st.Start < w.oldest {
+				w.strangers[st.PID] = now.Add(strangerPause + rand.N(strangerPause))
+			}
 			continue
 		}
-		delete(w.strangers, pid)
-		if !known {
-			at, waiting := w.maybe[st.ID]
-			if !waiting {
-				w.maybe[st.ID], at = now, now
-			}
-			if !first && now.Sub(at) < confirm {
-				continue
-			}
-			w.admitLocked(st.ID, at)
+		since, waiting := w.maybe[st.ID]
+		if !waiting {
+			w.maybe[st.ID], since = now, now
 		}
-		w.holders = append(w.holders, st.ID)
+		if first || now.Sub(since) >= confirm {
+			w.admitLocked(st.ID)
+		}
 	}
 	return nil
 }
 
-func (w *Watcher) admitLocked(id proc.ID, at time.Time) {
-	w.seen[id] = sighting{len(w.seen), at}
+// unknownLocked returns those of pids of which it is not known whether they hold the socket.
+func (w *Watcher) unknownLocked(pids []int, now time.Time) (unknown []proc.Status) {
+	w.buryLocked()
+	for _, pid := range pids {
+		if pid == w.self || now.Before(w.strangers[pid]) || slices.ContainsFunc(w.living, func(id proc.ID) bool { return id.PID == pid }) {
+			continue
+		}
+		if st, err := proc.Stat(pid); err == nil && !st.Zombie && !w.seen[st.ID] {
+			unknown = append(unknown, st)
+		}
+	}
+	return unknown
+}
+
+// buryLocked forgets of the living those that have ended.
+func (w *Watcher) buryLocked() {
+	w.living = slices.DeleteFunc(w.living, func(id proc.ID) bool { return !id.Alive() })
+}
+
+func (w *Watcher) admitLocked(id proc.ID) {
+	if len(w.seen) == 0 || id.Start < w.oldest {
+		w.oldest = id.Start
+	}
+	w.seen[id] = true
+	w.living = append(w.living, id)
 	delete(w.maybe, id)
 }
 
@@ -112,10 +121,9 @@ func (w *Watcher) Answered(pid int) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, at := range w.maybe {
+	for id := range w.maybe {
 		if id.PID == pid {
-			w.admitLocked(id, at)
-			w.holders = append(w.holders, id)
+			w.admitLocked(id)
 		}
 	}
 	for id := range w.seen {
@@ -124,24 +132,6 @@ func (w *Watcher) Answered(pid int) bool {
 		}
 	}
 	return false
-}
-
-// old reports whether a stranger was there before the first holder: what is younger may be a successor that is about to
-// get its socket.
-func (w *Watcher) old(st proc.Status) bool {
-	for id := range w.seen {
-		if st.Start < id.Start {
-			return true
-		}
-	}
-	return false
-}
-
-// Holders returns who held the socket at the last scan.
-func (w *Watcher) Holders() []proc.ID {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return append([]proc.ID(nil), w.holders...)
 }
 
 // Newest returns the process that got the socket last and still runs, the zero ID if none does.
@@ -151,18 +141,6 @@ func (w *Watcher) Newest() proc.ID {
 		return proc.ID{}
 	}
 	return living[len(living)-1]
-}
-
-// Find returns the holder with a PID, and when it was first seen to hold the socket; of two, the later.
-func (w *Watcher) Find(pid int) (found proc.ID, at time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for id, s := range w.seen {
-		if id.PID == pid && !s.at.Before(at) {
-			found, at = id, s.at
-		}
-	}
-	return found, at
 }
 
 // Seen reports whether a PID ever held the socket.
@@ -180,18 +158,9 @@ func (w *Watcher) Seen(pid int) bool {
 // Living returns the processes that hold the socket or held it once and still run, in the order in which they came.
 func (w *Watcher) Living() []proc.ID {
 	w.mu.Lock()
-	all := make([]proc.ID, len(w.seen))
-	for id, s := range w.seen {
-		all[s.order] = id
-	}
-	w.mu.Unlock()
-	living := all[:0]
-	for _, id := range all {
-		if id.Alive() {
-			living = append(living, id)
-		}
-	}
-	return living
+	defer w.mu.Unlock()
+	w.buryLocked()
+	return slices.Clone(w.living)
 }
 
 // Server returns who has the server's end of a connection: among those that hold or held the listening socket, 0 if it

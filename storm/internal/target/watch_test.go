@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"time"
 
 	"example.com/restart/storm/internal/proc"
 )
@@ -98,23 +97,14 @@ func scan(t *testing.T, w *Watcher) {
 	}
 }
 
-// check compares who holds the socket, and who of those that ever did lives, in the order in which they came.
-func check(t *testing.T, w *Watcher, when string, holders, living []*holder) {
+// check compares who of those that ever held the socket lives, in the order in which they came.
+func check(t *testing.T, w *Watcher, when string, living ...*holder) {
 	t.Helper()
-	ids := func(hs []*holder) (ids []proc.ID) {
-		for _, h := range hs {
-			ids = append(ids, h.ID)
-		}
-		return ids
+	var want []proc.ID
+	for _, h := range living {
+		want = append(want, h.ID)
 	}
-	got, want := w.Holders(), ids(holders)
-	byPID := func(a, b proc.ID) int { return a.PID - b.PID }
-	slices.SortFunc(got, byPID)
-	slices.SortFunc(want, byPID)
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: got holders %v, want %v", when, got, want)
-	}
-	if got, want := w.Living(), ids(living); !slices.Equal(got, want) {
+	if got := w.Living(); !slices.Equal(got, want) {
 		t.Errorf("%s: got living %v, want %v", when, got, want)
 	}
 	var newest proc.ID
@@ -130,13 +120,13 @@ func TestWatcherFollowsARestart(t *testing.T) {
 	s, addr := socket(t)
 	w := NewWatcher(addr)
 	scan(t, w)
-	check(t, w, "before anybody", nil, nil)
+	check(t, w, "before anybody")
 	a := newHolder(t, s)
 	scan(t, w)
-	check(t, w, "the first counts at once", []*holder{a}, []*holder{a})
+	check(t, w, "the first counts at once", a)
 	b := newHolder(t, s)
 	scan(t, w)
-	check(t, w, "a second may be a passing child", []*holder{a}, []*holder{a})
+	check(t, w, "a second may be a passing child", a)
 	if w.Seen(b.PID) {
 		t.Error("the second is seen at first sight")
 	}
@@ -144,19 +134,18 @@ func TestWatcherFollowsARestart(t *testing.T) {
 		scan(t, w)
 		return w.Seen(b.PID)
 	})
-	both := []*holder{a, b}
-	check(t, w, "the second stays", both, both)
+	check(t, w, "the second stays", a, b)
 	scan(t, w)
-	check(t, w, "no news", both, both)
+	check(t, w, "no news", a, b)
 	a.tell(t, "drop")
 	scan(t, w)
-	check(t, w, "the first drains", []*holder{b}, both)
+	check(t, w, "the first drains", a, b)
 	a.end(t)
 	scan(t, w)
-	check(t, w, "the first has ended", []*holder{b}, []*holder{b})
+	check(t, w, "the first has ended", b)
 	b.end(t)
 	scan(t, w)
-	check(t, w, "after everybody", nil, nil)
+	check(t, w, "after everybody")
 	if !w.Seen(a.PID) || !w.Seen(b.PID) {
 		t.Error("those that have ended are forgotten")
 	}
@@ -168,36 +157,9 @@ func TestWatcherKnowsAllHoldersOfTheFirstScan(t *testing.T) {
 	a, b := newHolder(t, s), newHolder(t, s)
 	scan(t, w)
 	for _, h := range []*holder{a, b} {
-		if !w.Seen(h.PID) || !slices.Contains(w.Holders(), h.ID) {
-			t.Errorf("%v is not seen, with holders %v", h.ID, w.Holders())
+		if !w.Seen(h.PID) || !slices.Contains(w.Living(), h.ID) {
+			t.Errorf("%v is not seen, living are %v", h.ID, w.Living())
 		}
-	}
-}
-
-func TestFind(t *testing.T) {
-	s, addr := socket(t)
-	w := NewWatcher(addr)
-	a := newHolder(t, s)
-	before := time.Now()
-	scan(t, w)
-	after := time.Now()
-	scan(t, w)
-	if got, at := w.Find(a.PID); got != a.ID || at.Before(before) || at.After(after) {
-		t.Errorf("got %v at %v, want %v between %v and %v", got, at, a.ID, before, after)
-	}
-	b := newHolder(t, s)
-	before = time.Now()
-	scan(t, w)
-	after = time.Now()
-	await(t, "the second", func() bool {
-		scan(t, w)
-		return w.Seen(b.PID)
-	})
-	if got, at := w.Find(b.PID); got != b.ID || at.Before(before) || at.After(after) {
-		t.Errorf("got %v at %v, want %v when it was first looked at, between %v and %v", got, at, b.ID, before, after)
-	}
-	if got, at := w.Find(os.Getpid()); got != (proc.ID{}) || !at.IsZero() {
-		t.Errorf("got %v at %v, want nothing about who never held it", got, at)
 	}
 }
 
@@ -210,7 +172,7 @@ func TestAnswered(t *testing.T) {
 	if !w.Answered(b.PID) {
 		t.Error("who answers at first sight is not known")
 	}
-	check(t, w, "answered", []*holder{a, b}, []*holder{a, b})
+	check(t, w, "answered", a, b)
 	b.tell(t, "drop")
 	scan(t, w)
 	if !w.Answered(b.PID) {
@@ -234,7 +196,7 @@ func TestAnsweredForgetsWhoLetGo(t *testing.T) {
 	if w.Answered(b.PID) {
 		t.Error("who held the socket for a moment is taken for a server")
 	}
-	check(t, w, "a passing child", []*holder{a}, []*holder{a})
+	check(t, w, "a passing child", a)
 }
 
 func TestServer(t *testing.T) {
