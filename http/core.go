@@ -239,19 +239,24 @@ func (k *core) shutdown(ctx context.Context, s *Server) error {
 	}
 
 	linger, send := s.Linger, k.successor(ctx)
+	replaced := send != nil || restart.Replaced(ctx)
 	switch {
 	case linger < 0:
 		linger = 0
-	case linger == 0 && send != nil:
+	case linger == 0 && replaced:
 		linger = DefaultLinger
 	case linger == 0:
 		linger = stopLinger
 	}
 	k.linger.Store(int64(linger))
 	k.drains.Store(true)
+	spread := linger / 2
+	if !replaced {
+		spread = 0 // they cannot come back, so it is no use to wait
+	}
+	k.fleet.begin(ctx, k.choose(s, send), spread)
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
-	k.fleet.begin(ctx, k.choose(s, send))
 
 	select {
 	case <-k.fleet.whenGone():

@@ -2,7 +2,10 @@ package http
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 )
 
 // A fleet holds a server's connections. The last step of a drain waits until
@@ -60,40 +63,64 @@ func (f *fleet) check() {
 	}
 }
 
-// begin starts the drain of all connections. It returns when every one has
-// been told, or with ctx.
-func (f *fleet) begin(ctx context.Context, m mode) {
+// begin starts the drain of all connections: it moves them in modeMove, and
+// tells those that cannot move, one after another within the time for that. It
+// returns when every one has had its turn, or with ctx.
+func (f *fleet) begin(ctx context.Context, m mode, within time.Duration) {
 	f.mu.Lock()
 	f.mode = m
-	var all []*conn
-	for _, set := range []map[*conn]struct{}{f.conns, f.http2, f.hijacked} {
-		for c := range set {
-			all = append(all, c)
-		}
-	}
+	conns, stay := keys(f.conns), keys(f.http2)
+	hijacked := keys(f.hijacked)
 	f.mu.Unlock()
-	if m != modeMove {
-		for _, c := range all {
-			c.begin(m, nil)
-		}
-		return
+	for _, c := range hijacked {
+		c.begin(m, nil) // tellHandlers spreads them by itself
 	}
+	if m == modeMove {
+		f.moveAll(ctx, conns)
+	} else {
+		stay = append(stay, conns...)
+	}
+	p := newAnnouncePace(len(stay), within)
+	for _, c := range stay {
+		if !f.has(c) {
+			continue // nobody needs its turn any more
+		}
+		if !p.next(ctx) {
+			return
+		}
+		c.begin(m, nil)
+	}
+}
+
+// moveAll starts the move of conns.
+func (f *fleet) moveAll(ctx context.Context, conns []*conn) {
 	// Those that do not wait for a request need not wait for their turn either.
 	var waiting []*conn
-	for _, c := range all {
+	for _, c := range conns {
 		if c.waits() {
 			waiting = append(waiting, c)
 		} else {
-			c.begin(m, nil)
+			c.begin(modeMove, nil)
 		}
 	}
-	p := newPace(len(waiting))
+	p := newMovePace(len(waiting))
 	for _, c := range waiting {
 		if !p.next(ctx) {
 			return
 		}
-		c.begin(m, p.done)
+		c.begin(modeMove, p.done)
 	}
+}
+
+func keys(set map[*conn]struct{}) []*conn { return slices.Collect(maps.Keys(set)) }
+
+// has reports whether net/http still serves c.
+func (f *fleet) has(c *conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, http1 := f.conns[c]
+	_, http2 := f.http2[c]
+	return http1 || http2
 }
 
 // whenGone returns a channel that is closed as soon as there is no HTTP/1

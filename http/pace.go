@@ -21,16 +21,23 @@ const (
 	// Waking up for each would cost more than moving it. So some go at once, as
 	// far ahead of their turn as this, and then there is a pause for all of them.
 	longestLead = 4 * time.Millisecond
+
+	// Clients whose connections close come back with new ones, and a handshake of
+	// TLS costs more than many requests. So they are told one after another,
+	// evenly over the time there is for it, at longestAnnouncePause where there
+	// are few.
+	longestAnnouncePause = 100 * time.Millisecond
 )
 
-// A pace says when the next of many connections may be sent off.
+// A pace says when it is the next one's turn of many connections.
 type pace struct {
 	moving chan struct{} // a token for each that is on the way
 	pause  time.Duration // from one to the next
 	due    time.Time     // the turn of the next one
 }
 
-func newPace(conns int) *pace {
+// newMovePace is for connections that move.
+func newMovePace(conns int) *pace {
 	return &pace{
 		moving: make(chan struct{}, min(max(conns/partAtOnce, fewestAtOnce), mostAtOnce)),
 		pause:  min(moveTime/time.Duration(max(conns, 1)), longestPause),
@@ -38,8 +45,18 @@ func newPace(conns int) *pace {
 	}
 }
 
-// next waits until a connection may be sent off; done is to be called when it
-// has arrived. It reports false, and nothing may go any more, when ctx ends.
+// newAnnouncePace is for connections that are told to close. None is ever on the
+// way, so all may have a token.
+func newAnnouncePace(conns int, within time.Duration) *pace {
+	return &pace{
+		moving: make(chan struct{}, conns),
+		pause:  min(within/time.Duration(max(conns, 1)), longestAnnouncePause),
+		due:    time.Now(),
+	}
+}
+
+// next waits for the turn of a connection; done is to be called when it has
+// arrived. It reports false, and nothing may go any more, when ctx ends.
 func (p *pace) next(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false

@@ -22,7 +22,7 @@ func TestPace(t *testing.T) {
 		{100_000, mostAtOnce, moveTime},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPace(tt.conns)
+			p := newMovePace(tt.conns)
 			if got := cap(p.moving); got != tt.atOnce {
 				t.Errorf("%d connections: got %d at once, want %d", tt.conns, got, tt.atOnce)
 			}
@@ -41,10 +41,38 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// Clients are told to come back one after another, within the time for it.
+func TestAnnouncePace(t *testing.T) {
+	for _, tt := range []struct {
+		conns        int
+		within, took time.Duration
+	}{
+		{0, time.Second, 0},
+		{1, time.Second, 0},
+		{3, time.Second, 2 * longestAnnouncePause},
+		{100, time.Second, 990 * time.Millisecond},
+		{50_000, time.Second, time.Second},
+		{50_000, 0, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newAnnouncePace(tt.conns, tt.within)
+			began := time.Now()
+			for i := range tt.conns {
+				if !p.next(t.Context()) {
+					t.Fatalf("%d connections: got false for number %d", tt.conns, i)
+				}
+			}
+			if got := time.Since(began); got > tt.took || got < tt.took-longestLead {
+				t.Errorf("%d connections within %v: took %v, want %v", tt.conns, tt.within, got, tt.took)
+			}
+		})
+	}
+}
+
 // Who is late does not hurry afterwards, and who is not wanted any more stops.
 func TestPaceIsHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(100)
+		p := newMovePace(100)
 		for range fewestAtOnce {
 			p.next(t.Context())
 		}
@@ -79,7 +107,7 @@ func TestPaceIsHeldUp(t *testing.T) {
 			t.Errorf("got %d tokens taken, want %d", got, want)
 		}
 		for range 20 { // a select picks at random
-			if newPace(1).next(ctx) {
+			if newMovePace(1).next(ctx) {
 				t.Fatal("context ended before: got true, want false")
 			}
 		}

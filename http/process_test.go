@@ -82,6 +82,7 @@ func serveAnnounced() error {
 	s := restarthttp.NewServer("127.0.0.1:0", http.HandlerFunc(pidHandler))
 	restarthttp.PretendCannotMove(s)
 	s.BeforeBegin = ready("plain")
+	s.Linger = 200 * time.Millisecond
 	return s.ListenAndServe()
 }
 

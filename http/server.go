@@ -49,9 +49,11 @@ type Server struct {
 	// bound to, just before it starts to serve.
 	BeforeBegin func(address string)
 
-	// Linger is how long a connection that cannot move stays open in a drain
-	// while it waits for a request. It is then closed, which loses a request
-	// that is on its way at that very moment. Zero means DefaultLinger, and one
+	// Linger is how long a connection that cannot move, once it has had its turn
+	// in a drain, stays open while it waits for a request. It is then closed,
+	// which loses a request that is on its way at that very moment. Where the
+	// process is replaced the turns are spread over half of that time, so that
+	// not all clients come back at once. Zero means DefaultLinger, and one
 	// second when the process stops for good; negative means not at all.
 	Linger time.Duration
 

@@ -1,0 +1,71 @@
+package http
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Connections that cannot move are told one after another; those that have
+// closed meanwhile take no turn.
+func TestAnnouncementsAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		var all []*conn
+		for i := range 10 {
+			c := newConn(new(scripted), new(ownerStub), true)
+			f.add(c)
+			if i%2 == 1 {
+				f.leave(c, f.http2)
+			}
+			all = append(all, c)
+		}
+		told := func() (n int) {
+			for _, c := range all {
+				if now, _ := c.announce(); now {
+					n++
+				}
+			}
+			return n
+		}
+		began := time.Now()
+		over := make(chan struct{})
+		go func() { f.begin(t.Context(), modeLinger, 500*time.Millisecond); close(over) }()
+		synctest.Wait()
+		if got := told(); got != 1 {
+			t.Errorf("at first %d are told, want 1", got)
+		}
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if got := told(); got != 5 {
+			t.Errorf("after 200 ms %d are told, want 5: all within 500 ms", got)
+		}
+		for _, c := range all {
+			if now, _ := c.announce(); !now {
+				f.remove(c)
+			}
+		}
+		<-over
+		if got := time.Since(began); got != 250*time.Millisecond {
+			t.Errorf("took %v, want no turn for those that have closed but the one that was waited for", got)
+		}
+	})
+}
+
+// The hammer does not wait for turns.
+func TestAnnouncementsEndWithTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		for range 3 {
+			f.add(newConn(new(scripted), new(ownerStub), true))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		f.begin(ctx, modeLinger, time.Hour)
+		if got := time.Since(began); got != time.Millisecond {
+			t.Errorf("returned after %v, want the end of the context", got)
+		}
+	})
+}
