@@ -102,6 +102,21 @@ func TestWriteTable(t *testing.T) {
 	}
 }
 
+func TestRatioLine(t *testing.T) {
+	r := new(Report)
+	if got := r.ratioLine(); got != "" {
+		t.Errorf("of nothing: got %q", got)
+	}
+	r.Steady, r.Restarting = Latency{Count: 1, P99: 2}, Latency{Count: 1, P99: 3}
+	if got, want := r.ratioLine(), "p99 of all while restarting: 1.50 times steady\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	r.Control = Latency{Count: 1, P99: 2.5}
+	if got, want := r.ratioLine(), "p99 of all while restarting: 1.50 times steady; in the control: 1.25 times\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFormatTable(t *testing.T) {
 	got := formatTable([][]string{{"name", "n"}, {"x", "100"}, nil, {"ä", "1", "more"}})
 	want := "name    n\nx     100\n───────────────\nä       1  more\n"

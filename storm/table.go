@@ -14,6 +14,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	b.WriteString(formatTable(r.outcomeRows()))
 	b.WriteString("\nlatency in ms (of answered requests)\n")
 	b.WriteString(formatTable(r.latencyRows()))
+	b.WriteString(r.ratioLine())
 	if len(r.Restarts) > 0 {
 		b.WriteByte('\n')
 		b.WriteString(r.restartLines())
@@ -114,6 +115,18 @@ func (r *Report) latencyRows() [][]string {
 		}
 	}
 	return append(rows, nil, row("all", r.Steady, r.Restarting, r.Control))
+}
+
+// ratioLine is what a restart does to the latency, in one line; empty where there is nothing to compare.
+func (r *Report) ratioLine() string {
+	if r.Steady.P99 == 0 || r.Restarting.Count == 0 {
+		return ""
+	}
+	s := fmt.Sprintf("p99 of all while restarting: %.2f times steady", r.Restarting.P99/r.Steady.P99)
+	if r.Control.Count > 0 {
+		s += fmt.Sprintf("; in the control: %.2f times", r.Control.P99/r.Steady.P99)
+	}
+	return s + "\n"
 }
 
 func latencyCells(l Latency) []string {
