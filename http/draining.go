@@ -36,6 +36,13 @@ func (c *conn) drainSignal() <-chan struct{} {
 	return c.draining
 }
 
+// tell tells the handler that the connection has now, if it has asked.
+func (c *conn) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tellHandlers()
+}
+
 // tellHandlers closes the signal at some moment within the linger time: if all
 // clients came back at once, they would all come to the successor.
 func (c *conn) tellHandlers() {

@@ -73,12 +73,16 @@ func (f *fleet) begin(ctx context.Context, m mode, within time.Duration) {
 	hijacked := keys(f.hijacked)
 	f.mu.Unlock()
 	for _, c := range hijacked {
-		c.begin(m, nil) // tellHandlers spreads them by itself
+		c.begin(m, nil)
+	}
+	if m != modeMove {
+		stay = append(stay, conns...)
+	}
+	for _, c := range stay {
+		c.tell() // the turns are for requests that are yet to come
 	}
 	if m == modeMove {
 		f.moveAll(ctx, conns)
-	} else {
-		stay = append(stay, conns...)
 	}
 	p := newAnnouncePace(len(stay), within)
 	for _, c := range stay {

@@ -53,6 +53,32 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 	})
 }
 
+// A handler that stays on its connection is told within the linger time of the
+// drain's beginning, whenever the connection has its turn.
+func TestHandlersDoNotWaitForTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		var signals []<-chan struct{}
+		for range 20 {
+			c := newConn(new(scripted), new(ownerStub), true)
+			f.add(c)
+			signals = append(signals, c.drainSignal())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		f.begin(ctx, modeLinger, time.Hour)
+		time.Sleep(new(ownerStub).lingerTime())
+		synctest.Wait()
+		for i, s := range signals {
+			select {
+			case <-s:
+			default:
+				t.Errorf("handler %d is not told", i)
+			}
+		}
+	})
+}
+
 // The hammer does not wait for turns.
 func TestAnnouncementsEndWithTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
