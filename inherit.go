@@ -73,6 +73,7 @@ type table struct {
 	names   map[string]bool // of sockets, and of those being bound right now
 	offers  []*offer
 	closed  bool
+	failure error         // of the first add that failed
 	added   chan struct{} // holds a token when an add has ended
 }
 
@@ -106,10 +107,31 @@ func (t *table) add(ctx context.Context, s *socket) error {
 	}
 	if err != nil {
 		delete(t.names, s.name)
+		t.failLocked(err)
 		return err
 	}
 	t.sockets = append(t.sockets, s)
 	return nil
+}
+
+// fail remembers why a socket could not be added, the first time.
+func (t *table) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failLocked(err)
+}
+
+func (t *table) failLocked(err error) {
+	if t.failure == nil {
+		t.failure = err
+	}
+}
+
+// failed returns why a socket could not be added, nil if all could.
+func (t *table) failed() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failure
 }
 
 // adding reports whether there is more to come than the first n sockets: one

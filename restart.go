@@ -120,7 +120,9 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 // (port 0: whatever the port), or one with this address that had another name;
 // otherwise it binds a new one, so that addresses may change. What a successor
 // does not claim is closed when it takes over, after the predecessor has
-// served the clients that were waiting there.
+// served the clients that were waiting there. But if an Add has failed, nothing
+// is taken for dropped: the successor gives up, whatever the program makes of
+// the error, and the predecessor serves on.
 //
 // Add may be called before and during Run. After the drain has begun it
 // returns ErrStopped. The path of a Unix socket stays when one process replaces
@@ -144,7 +146,9 @@ func (r *Restarter) AddPacket(name, network, address string, s PacketService) (n
 
 func (r *Restarter) add(s *socket) (net.Addr, error) {
 	err := r.restore(s)
-	if err == nil {
+	if err != nil {
+		r.table.fail(err)
+	} else {
 		err = r.table.add(context.Background(), s)
 	}
 	if err != nil {

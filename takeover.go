@@ -85,8 +85,14 @@ func (l *loop) progress() {
 	}
 	switch l.stage {
 	case stageHeld:
-		if l.r.table.unclaimed() > 0 && !l.settled {
-			return
+		if l.r.table.unclaimed() > 0 {
+			if !l.settled {
+				return
+			}
+			if err := l.r.table.failed(); err != nil {
+				l.giveUp(err) // it was to be there, under whatever name or address
+				return
+			}
 		}
 		l.stage = stageOffered
 		l.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: l.claimed(isSocket), Adopts: l.claimed(isAdopter)})
