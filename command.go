@@ -12,15 +12,20 @@ import (
 	"syscall"
 )
 
-// startDir is the directory in which the program was started. It must be
-// asked for before main may change it.
-var startDir, _ = os.Getwd()
+// How the program was started. That must be asked for before main may change
+// it: a program that has read a secret from its environment removes it there,
+// and one that has read a file into it would never read another.
+var (
+	startDir, _ = os.Getwd()
+	startArgs   = slices.Clone(os.Args)
+	startEnv    = os.Environ()
+)
 
-// programPath makes os.Args[0] absolute, without following symbolic links. It
+// programPath makes Args[0] absolute, without following symbolic links. It
 // falls back to what the kernel says if nothing is there: Args[0] is whatever
 // the parent process chose to write.
 func programPath() string {
-	path := os.Args[0]
+	path := startArgs[0]
 	if !strings.ContainsRune(path, filepath.Separator) {
 		if found, err := exec.LookPath(path); err == nil {
 			path = found
@@ -41,8 +46,8 @@ func programPath() string {
 func command(o Options, sys system) (Command, error) {
 	cmd := Command{
 		Path: sys.program,
-		Args: slices.Clone(os.Args),
-		Env:  os.Environ(),
+		Args: slices.Clone(startArgs),
+		Env:  slices.Clone(startEnv),
 		Dir:  startDir,
 	}
 	if o.Command != nil {

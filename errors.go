@@ -75,7 +75,7 @@ func (e *RestartError) Error() string {
 	if e.Exit != "" {
 		fmt.Fprintf(&b, " (%s)", e.Exit)
 	}
-	if last := lastLines(e.Stderr, 3); last != "" && !strings.Contains(last, e.Err.Error()) {
+	if last := lastWords(e.Stderr, 3); last != "" && !strings.Contains(last, e.Err.Error()) {
 		fmt.Fprintf(&b, "; its last words: %q", last)
 	}
 	return b.String()
@@ -84,8 +84,15 @@ func (e *RestartError) Error() string {
 // Unwrap returns e.Err.
 func (e *RestartError) Unwrap() error { return e.Err }
 
-func lastLines(s string, n int) string {
+// lastWords returns the last n lines, but of a Go program that crashed those
+// that say why: below them are the stacks.
+func lastWords(s string, n int) string {
 	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return strings.TrimRight(strings.Join(lines[i:min(i+n, len(lines))], "\n"), "\n")
+		}
+	}
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 

@@ -129,11 +129,14 @@ func TestNoErrorsIsNil(t *testing.T) {
 	}
 }
 
-func TestLastLines(t *testing.T) {
+func TestLastWords(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "a": "a", "a\nb": "a\nb", "a\nb\n\n": "a\nb", "1\n2\n3\n4\n": "2\n3\n4",
+		"log\npanic: no\n\ngoroutine 1 [running]:\nmain.main()\n\tx.go:1\nexit status 2\n":    "panic: no\n\ngoroutine 1 [running]:",
+		"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select]:\na\nb\n": "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select]:",
+		"panic: no": "panic: no",
 	} {
-		if got := lastLines(in, 3); got != want {
+		if got := lastWords(in, 3); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

@@ -142,6 +142,7 @@ func fakeSystem() system {
 		spawn:   func(Command, *os.File, *tail) (process, error) { return nil, errors.New("no process in this test") },
 		notify:  func(chan<- os.Signal, ...os.Signal) {}, // tests send to r.signals
 		stop:    func(chan<- os.Signal) {},
+		running: new(atomic.Int32),
 	}
 }
 

@@ -127,6 +127,9 @@ func (l *loop) begin() {
 	l.r.hooks.run()
 	if l.r.pred == nil {
 		l.stage = stageAlone
+		if pid := pidInUse(l.r.options.PIDFile); pid != 0 {
+			l.log.Warn("restart: the PID file names another process that runs: if that is this program, each takes the file from the other", "file", l.r.options.PIDFile, "other", pid)
+		}
 		if err := writePIDFile(l.r.options.PIDFile); err != nil {
 			l.fail(err)
 			return

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,7 +109,12 @@ func TestCommand(t *testing.T) {
 	if err != nil || !self.Mode().IsRegular() {
 		t.Fatal(self, err)
 	}
-	t.Setenv(channelVar, "7")
+	args, env := os.Args, startEnv
+	t.Cleanup(func() { os.Args, startEnv = args, env })
+	startEnv = append(slices.Clone(env), channelVar+"=7", "SECRET=given")
+	// What main does to them is its own affair.
+	t.Setenv("SECRET", "removed")
+	os.Args = os.Args[:1]
 
 	t.Run("unchanged", func(t *testing.T) {
 		cmd, err := command(Options{}, sys)
@@ -118,8 +124,11 @@ func TestCommand(t *testing.T) {
 		if got, want := cmd.Path, os.Args[0]; got != want {
 			t.Errorf("got path %q, want %q", got, want)
 		}
-		if got, want := cmd.Args, os.Args; !reflect.DeepEqual(got, want) {
+		if got, want := cmd.Args, args; !reflect.DeepEqual(got, want) {
 			t.Errorf("got args %q, want %q", got, want)
+		}
+		if !slices.Contains(cmd.Env, "SECRET=given") {
+			t.Error("the environment is not that of the start")
 		}
 		if got, want := cmd.Dir, startDir; got != want {
 			t.Errorf("got directory %q, want %q", got, want)
@@ -146,8 +155,8 @@ func TestCommand(t *testing.T) {
 		if got, want := cmd.Args[len(cmd.Args)-1], "more"; got != want {
 			t.Errorf("got last argument %q, want %q", got, want)
 		}
-		if len(os.Args) == len(cmd.Args) {
-			t.Error("os.Args was changed")
+		if len(startArgs) == len(cmd.Args) {
+			t.Error("what is kept of the start was changed")
 		}
 	})
 	errNo := errors.New("no")
@@ -196,8 +205,8 @@ func TestProgramPath(t *testing.T) {
 	if err := os.Symlink(os.Args[0], link); err != nil {
 		t.Fatal(err)
 	}
-	args, start := os.Args, startDir
-	t.Cleanup(func() { os.Args, startDir = args, start })
+	args, start := startArgs, startDir
+	t.Cleanup(func() { startArgs, startDir = args, start })
 	startDir = dir
 	exe, err := os.Executable()
 	if err != nil {
@@ -211,7 +220,7 @@ func TestProgramPath(t *testing.T) {
 		"-shell":     exe,  // whatever the parent wrote
 		"/gone/prog": exe,
 	} {
-		os.Args = []string{arg0}
+		startArgs = []string{arg0}
 		if got := programPath(); got != want {
 			t.Errorf("%s: got %q, want %q", arg0, got, want)
 		}

@@ -1,10 +1,12 @@
 package restart
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/google/renameio/v2/maybe"
 )
@@ -16,9 +18,31 @@ func writePIDFile(path string) error {
 		return nil
 	}
 	if err := maybe.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		return fmt.Errorf("restart: PID file: %w", err)
+		return fmt.Errorf("restart: PID file %s: %w (its directory must be writable, for the file is replaced)", path, err)
 	}
 	return nil
+}
+
+// pidInUse returns the PID in path if another process has that now, 0 otherwise.
+// It need not be one of ours: PIDs are used again.
+func pidInUse(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid <= 0 || pid == os.Getpid() {
+		return 0
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return 0
+	}
+	defer p.Release()
+	if err := p.Signal(syscall.Signal(0)); err != nil && !errors.Is(err, os.ErrPermission) {
+		return 0
+	}
+	return pid
 }
 
 // ownsPIDFile reports whether path holds our PID.

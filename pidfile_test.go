@@ -76,3 +76,27 @@ func TestPIDFileThatCannotBeWritten(t *testing.T) {
 		t.Errorf("got %v for no file, want nil", err)
 	}
 }
+
+// Two programs with one PID file take it from each other; a stale one is
+// nothing to talk about.
+func TestPIDFileInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pid")
+	for content, want := range map[string]int{
+		"":                                0,
+		"no number":                       0,
+		"0":                               0,
+		strconv.Itoa(os.Getpid()):         0,
+		strconv.Itoa(os.Getppid()) + "\n": os.Getppid(),
+		"2147483647":                      0, // nobody has that
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := pidInUse(path); got != want {
+			t.Errorf("%q: got %d, want %d", content, got, want)
+		}
+	}
+	if got := pidInUse(path + ".none"); got != 0 {
+		t.Errorf("no file: got %d, want 0", got)
+	}
+}

@@ -51,7 +51,7 @@ func inheritedChannel() (*channel.Conn, error) {
 	}
 	fd, err := strconv.Atoi(v)
 	if err != nil || fd < 3 || fd > 1<<20 {
-		return nil, errStray(v, errors.New("not the number of a descriptor"))
+		return nil, errStray(v, errors.New("that is not the number of a descriptor"))
 	}
 	c, err := channel.Inherited(fd)
 	if err != nil {

@@ -3,6 +3,7 @@ package restart
 import (
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,7 +46,14 @@ type system struct {
 
 	notify func(chan<- os.Signal, ...os.Signal)
 	stop   func(chan<- os.Signal)
+
+	// running counts the Restarters that run. Each gets every signal, so where
+	// there are two a SIGHUP would start two successors, neither of which has
+	// all sockets.
+	running *atomic.Int32
 }
+
+var running atomic.Int32 // in this process, as its signals are
 
 func realSystem() system {
 	return system{
@@ -54,5 +62,6 @@ func realSystem() system {
 		spawn:   spawner(ourChild),
 		notify:  signal.Notify,
 		stop:    signal.Stop,
+		running: &running,
 	}
 }

@@ -150,3 +150,22 @@ func TestRestartReturnsWhenTheOldProcessAcceptsNothing(t *testing.T) {
 		x.drained()
 	}
 }
+
+// Two Restarters would each start a successor, neither of which had all
+// sockets.
+func TestTwoRestartersRestartNothing(t *testing.T) {
+	sys := spawning(t, func(p *peer) { t.Error("a successor was started") })
+	a := start(t, Options{}, sys).serving()
+	b := start(t, Options{}, sys).serving()
+	for _, x := range []*run{a, b} {
+		if err := x.r.Restart(t.Context()); !errors.Is(err, errTwoRestarters) {
+			t.Errorf("got %v, want that there are two", err)
+		}
+	}
+	b.r.Shutdown()
+	b.drained()
+	if got := sys.running.Load(); got != 1 {
+		t.Errorf("%d Restarters run, want the one that is left", got)
+	}
+	a.answers("old")
+}

@@ -46,7 +46,10 @@ type Restarter struct {
 //
 // The error says what is wrong with the options, or with what was inherited:
 // a stale or forged RESTART_CHANNEL variable is never acted upon. New must be
-// called once in a process, before it starts any other process.
+// called once in a process, before it starts any other process. Package http
+// calls it for the servers that it starts by itself: other services of such a
+// program are added to its Default. While two of them run,
+// Restart does nothing but say so.
 func New(o Options) (*Restarter, error) { return newRestarter(o, realSystem()) }
 
 func newRestarter(o Options, sys system) (*Restarter, error) {
@@ -210,6 +213,8 @@ func (r *Restarter) Run(ctx context.Context) error {
 	}
 	defer close(r.over)
 	defer r.close()
+	r.sys.running.Add(1)
+	defer r.sys.running.Add(-1)
 	return newLoop(r).run(ctx)
 }
 
@@ -232,7 +237,8 @@ func (r *Restarter) close() {
 // and that this process drains. Otherwise this process goes on serving as if
 // nothing had happened: ErrUnsupported, ErrNotServing, ErrRestarting, ErrStopped
 // and ErrTooManyDraining say why nothing was tried, a *[RestartError] how far
-// it came. The end of ctx ends the attempt.
+// it came. The end of ctx ends the attempt. The hooks of SIGHUP do not run: they
+// are the signal's. An error is returned and not logged.
 func (r *Restarter) Restart(ctx context.Context) error {
 	if !canReplace {
 		return ErrUnsupported

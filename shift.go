@@ -57,6 +57,9 @@ func (m askAgain) handle(l *loop) {
 	m.reply <- l.again
 }
 
+// errTwoRestarters is an error of the program, and none to be acted upon.
+var errTwoRestarters = errors.New("restart: two Restarters run in this process, and each would start a successor: let all services share one (that of package http is its Default)")
+
 // refusal says why no restart can be tried now.
 func (l *loop) refusal() error {
 	switch l.state {
@@ -70,6 +73,9 @@ func (l *loop) refusal() error {
 	}
 	if !canReplace {
 		return ErrUnsupported
+	}
+	if l.r.sys.running.Load() > 1 {
+		return errTwoRestarters
 	}
 	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n > limit {
 		return fmt.Errorf("%w: %d, Options.MaxDraining is %d", ErrTooManyDraining, n, limit)

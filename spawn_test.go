@@ -78,7 +78,7 @@ func TestSpawnKeepsTheLastWords(t *testing.T) {
 			t.Fatal("it does not end")
 		}
 		p.release()
-		if got, want := lastLines(tl.String(), 1), "line 199 of the last words"; got != want {
+		if got, want := lastWords(tl.String(), 1), "line 199 of the last words"; got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 	}

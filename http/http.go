@@ -6,7 +6,9 @@
 // [restart.Restarter], see [Default], and so one restart: SIGHUP replaces the
 // process by a new one, which serves the same sockets. All their
 // ListenAndServe calls return together, after the old process has finished what
-// it had begun, with [http.ErrServerClosed]; main may return then.
+// it had begun, with [http.ErrServerClosed]; main may return then. Other
+// services of the program, such as those of package tcp, must be added to the
+// same Restarter: with two of them in a process nothing can be restarted.
 package http
 
 import (
@@ -20,7 +22,8 @@ import (
 )
 
 // What NewServer and the default Restarter use. They are read when a server is
-// made or, where they concern the process, when the first one starts.
+// made or, where they concern the process, by the first call of Default,
+// Server.Before, Server.After or a ListenAndServe: set them before.
 var (
 	// DefaultReadTimeout, DefaultWriteTimeout and DefaultMaxHeaderBytes have
 	// the values of a zero [http.Server]: no time-outs, and 1 MiB.

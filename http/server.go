@@ -35,7 +35,8 @@ const (
 // and Run waits for them until the hammer.
 //
 // Starting a Server sets Handler, ConnState, ConnContext of the http.Server to
-// functions that call what was there. Its own Shutdown and Close must be left
+// functions that call what was there, and with TLS makes TLSConfig, or adds to
+// it, the keys of session tickets. Its own Shutdown and Close must be left
 // to the Restarter.
 type Server struct {
 	*http.Server
@@ -46,7 +47,8 @@ type Server struct {
 	Name string
 
 	// BeforeBegin, if not nil, is called with the address that the server is
-	// bound to, just before it starts to serve.
+	// bound to, just before it starts to serve. In a successor that is before
+	// it has taken over, and it may yet fail to: who serves is in the PID file.
 	BeforeBegin func(address string)
 
 	// Linger is how long a connection that cannot move, once it has had its turn

@@ -17,10 +17,10 @@
 //		for {
 //			switch err := c.Wait(); {
 //			case err == tcp.ErrDraining:
-//				if c.Move(encode(sum)) == nil {
-//					return // the successor has it
+//				if err := c.Move(encode(sum)); err != nil {
+//					fmt.Fprintln(c, "bye") // nobody takes it: the process stops
 //				}
-//				continue // nobody takes it: serve on
+//				return
 //			case err != nil:
 //				return
 //			}
