@@ -10,20 +10,25 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// receiveConns takes the connections that came with f over conn and answers.
-// It takes the descriptors.
-func (r *Restarter) receiveConns(conn *channel.Conn, f wire.Frame, fds []int) {
+// receiveConns takes the connections that came with f from s and answers. It
+// takes the descriptors.
+func (r *Restarter) receiveConns(s *source, f wire.Frame, fds []int) {
 	var m wire.Conns
 	if err := f.Decode(&m); err != nil {
 		channel.CloseRaw(fds)
 		r.log.Error("restart: connections from the predecessor", "error", err)
 		return
 	}
+	if s.names != nil {
+		for i := range m.Conns {
+			m.Conns[i].Name = s.names[m.Conns[i].Name] // none if it was dropped
+		}
+	}
 	answer := r.adopt(m, fds)
 	if len(answer.Refused) > 0 {
 		r.log.Warn("restart: connections not adopted; the predecessor keeps them", "refused", len(answer.Refused), "reason", answer.Reason)
 	}
-	if err := conn.Send(wire.TypeAdopted, answer); err != nil {
+	if err := s.conn.Send(wire.TypeAdopted, answer); err != nil {
 		r.log.Debug("restart: telling the predecessor", "message", "adopted", "error", err)
 	}
 }
@@ -86,11 +91,35 @@ func (t *table) heir(name string) *socket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.sockets {
-		if s.inherited == name {
+		if name != "" && s.inherited == name {
 			return s
 		}
 	}
 	return nil
+}
+
+// heirs returns our names for the listeners of an earlier generation, by those
+// that it uses. preds are the predecessor's names for them, nil if the earlier
+// generation is the predecessor.
+func (t *table) heirs(preds map[string]string) map[string]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ours := make(map[string]string) // by the predecessor's
+	for _, s := range t.sockets {
+		if s.inherited != "" {
+			ours[s.inherited] = s.name
+		}
+	}
+	if preds == nil {
+		return ours
+	}
+	all := make(map[string]string)
+	for first, pred := range preds {
+		if name, ok := ours[pred]; ok {
+			all[first] = name
+		}
+	}
+	return all
 }
 
 // errSealed says that a drain has ended.

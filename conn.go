@@ -11,15 +11,15 @@ import (
 // it panics when a connection comes while somebody waits, and cannot list.
 type connSet struct {
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	empty chan struct{} // not nil: somebody waits; closed when none is left
+	conns map[net.Conn]bool // whether it is on its way to the successor
+	empty chan struct{}     // not nil: somebody waits; closed when none is left
 
 	// sealed: nobody looks after connections any more, so none may come. They
 	// come after the listener has stopped, too: from the predecessor.
 	sealed bool
 }
 
-func newConnSet() *connSet { return &connSet{conns: make(map[net.Conn]struct{})} }
+func newConnSet() *connSet { return &connSet{conns: make(map[net.Conn]bool)} }
 
 // track wraps c so that the set knows when it is closed. The wrappers embed
 // the concrete types: io.Copy still finds ReadFrom and WriteTo, and with them
@@ -40,8 +40,23 @@ func (s *connSet) track(c net.Conn) (net.Conn, bool) {
 	if s.sealed {
 		return nil, false
 	}
-	s.conns[t] = struct{}{}
+	s.conns[t] = false
 	return t, true
+}
+
+// depart notes that c, which is in the set, is on its way to the successor or,
+// if it did not get there, no longer. It reports false, and notes nothing, when
+// the set is sealed: c is about to be cut.
+func (s *connSet) depart(c net.Conn, leaves bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed {
+		return false
+	}
+	if _, ok := s.conns[c]; ok {
+		s.conns[c] = leaves
+	}
+	return true
 }
 
 type tcpConn struct {
@@ -68,6 +83,17 @@ type otherConn struct {
 
 func (c *otherConn) NetConn() net.Conn { return c.Conn }
 func (c *otherConn) Close() error      { defer c.set.remove(c); return c.Conn.Close() }
+
+// setOf returns the set that c is in, nil if c is not as its listener gave it.
+func setOf(c net.Conn) *connSet {
+	switch c := c.(type) {
+	case *tcpConn:
+		return c.set
+	case *unixConn:
+		return c.set
+	}
+	return nil
+}
 
 func (s *connSet) remove(c net.Conn) {
 	s.mu.Lock()
@@ -110,16 +136,21 @@ func (s *connSet) seal() bool {
 	return len(s.conns) == 0
 }
 
-// shut refuses connections from now on and returns those that are open.
-func (s *connSet) shut() []net.Conn {
+// shut refuses connections from now on and returns those that are open, apart
+// from those that are on their way to the successor: it may have them already,
+// and then only our descriptor may be closed.
+func (s *connSet) shut() (open, leaving []net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed = true
-	list := make([]net.Conn, 0, len(s.conns))
-	for c := range s.conns {
-		list = append(list, c)
+	for c, leaves := range s.conns {
+		if leaves {
+			leaving = append(leaving, c)
+		} else {
+			open = append(open, c)
+		}
 	}
-	return list
+	return open, leaving
 }
 
 // cutGrace is what peers get to close their side after a cut's FIN.

@@ -154,7 +154,7 @@ func TestSealedConnSetTakesNone(t *testing.T) {
 	defer a.Close()
 	defer b.Close()
 	c, _ := set.track(a)
-	if got := set.shut(); len(got) != 1 || got[0] != c {
+	if got, _ := set.shut(); len(got) != 1 || got[0] != c {
 		t.Errorf("got %v, want %v", got, c)
 	}
 	if _, ok := set.track(b); ok {

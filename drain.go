@@ -156,10 +156,11 @@ func arrives(ctx context.Context, done <-chan struct{}) bool {
 // cut ends what is left. A FIN goes first, so that answers that were written
 // completely still arrive.
 func (d *drain) cut() {
-	var conns []net.Conn
+	var conns, leaving []net.Conn
 	for _, s := range d.sockets {
 		if s.ln != nil {
-			conns = append(conns, s.ln.conns.shut()...)
+			here, away := s.ln.conns.shut()
+			conns, leaving = append(conns, here...), append(leaving, away...)
 		}
 	}
 	for _, c := range conns {
@@ -167,7 +168,7 @@ func (d *drain) cut() {
 	}
 	d.waitGone(cutGrace)
 	d.closeServices()
-	for _, c := range conns {
+	for _, c := range slices.Concat(conns, leaving) {
 		c.Close() // once more does no harm
 	}
 	d.wasCut.Store(int64(len(conns)))

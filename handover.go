@@ -75,8 +75,15 @@ func (h *Handover) Send(c net.Conn, state []byte) error {
 	if len(state) > maxConnState {
 		return fmt.Errorf("restart: hand over: %d bytes of state, at most %d", len(state), maxConnState)
 	}
+	set := setOf(c)
+	if set != nil && !set.depart(c, true) {
+		return fmt.Errorf("restart: hand over: %w", errSealed)
+	}
 	p := &parcel{name: h.name, conn: raw, state: state, done: make(chan error, 1)}
 	if err := h.courier.deliver(p); err != nil {
+		if set != nil {
+			set.depart(c, false)
+		}
 		return fmt.Errorf("restart: hand over: %w", err)
 	}
 	c.Close()
@@ -125,7 +132,22 @@ func (c *courier) deliver(p *parcel) error {
 	case c.queue <- p:
 		return <-p.done
 	case <-c.gone:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.countLocked(errSuccessorGone)
 		return errSuccessorGone
+	}
+}
+
+// countLocked counts how one connection ended up.
+func (c *courier) countLocked(err error) {
+	if err == nil {
+		c.moved++
+		return
+	}
+	c.refused++
+	if c.why == "" {
+		c.why = err.Error()
 	}
 }
 
@@ -159,7 +181,7 @@ func (c *courier) send() {
 					batch++
 				}
 			case <-c.gone:
-				settle(append(now, parcels...), errSuccessorGone)
+				c.settle(append(now, parcels...), errSuccessorGone)
 				return
 			}
 		}
@@ -187,7 +209,7 @@ func (c *courier) dispatch(batch uint64, parcels []*parcel) {
 	for _, p := range parcels {
 		fd, err := fdutil.DupRaw(p.conn)
 		if err != nil {
-			settle([]*parcel{p}, err) // closed in the meantime, or no descriptors left
+			c.settle([]*parcel{p}, err) // closed in the meantime, or no descriptors left
 			continue
 		}
 		fds, going = append(fds, fd), append(going, p)
@@ -238,14 +260,7 @@ func (c *courier) answer(m wire.Adopted, err error) {
 		case slices.Contains(m.Refused, i):
 			results[i] = fmt.Errorf("%w: %s", errRefused, m.Reason)
 		}
-		if results[i] == nil {
-			c.moved++
-			continue
-		}
-		c.refused++
-		if c.why == "" {
-			c.why = results[i].Error()
-		}
+		c.countLocked(results[i])
 	}
 	c.mu.Unlock()
 	for i, p := range parcels {
@@ -272,8 +287,12 @@ func (c *courier) abandon() {
 	}
 }
 
-func settle(parcels []*parcel, err error) {
+// settle ends what was not sent.
+func (c *courier) settle(parcels []*parcel, err error) {
 	for _, p := range parcels {
+		c.mu.Lock()
+		c.countLocked(err)
+		c.mu.Unlock()
 		p.done <- err
 	}
 }

@@ -76,6 +76,9 @@ type fromPredecessor struct {
 func (m fromPredecessor) handle(l *loop) { l.heard(m) }
 
 // sourceCame brings another channel on which connections come.
-type sourceCame struct{ conn *channel.Conn }
+type sourceCame struct {
+	conn  *channel.Conn
+	names map[string]string // see source
+}
 
-func (m sourceCame) handle(l *loop) { l.addSource(m.conn) }
+func (m sourceCame) handle(l *loop) { l.addSource(m.conn, m.names) }

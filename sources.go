@@ -3,6 +3,7 @@ package restart
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"example.com/restart/internal/channel"
@@ -18,20 +19,32 @@ import (
 type source struct {
 	conn  *channel.Conn
 	ended chan struct{} // closed when nothing is received from it any more
+	over  atomic.Bool   // it was the other end that ended it
+
+	// names are our predecessor's names for the listeners, by those that the
+	// source uses: listeners may have been renamed since. Nil: they are the
+	// same, as they are for the predecessor itself.
+	names map[string]string
 }
 
 // receive takes what any earlier generation may send, and reports whether f is
 // that. It takes the descriptors then.
-func (l *loop) receive(conn *channel.Conn, f wire.Frame, fds []int) bool {
+func (l *loop) receive(s *source, f wire.Frame, fds []int) bool {
 	switch f.Type {
 	case wire.TypeConns:
-		l.r.receiveConns(conn, f, fds)
+		l.r.receiveConns(s, f, fds)
 	case wire.TypeSource:
+		var m wire.Source
+		if err := f.Decode(&m); err != nil {
+			channel.CloseRaw(fds) // whose connections are whose is not known
+			l.log.Error("restart: a channel from the predecessor", "error", err)
+			return true
+		}
 		for _, file := range channel.Files(fds) {
 			conn, err := channel.Open(file)
 			if err != nil {
 				l.log.Error("restart: a channel from the predecessor", "error", err)
-			} else if !l.post(sourceCame{conn}) {
+			} else if !l.post(sourceCame{conn, m.Names}) {
 				conn.Close()
 			}
 		}
@@ -42,12 +55,12 @@ func (l *loop) receive(conn *channel.Conn, f wire.Frame, fds []int) bool {
 }
 
 // addSource begins to take connections from conn.
-func (l *loop) addSource(conn *channel.Conn) {
+func (l *loop) addSource(conn *channel.Conn, names map[string]string) {
 	if l.state == StateStopped {
 		conn.Close()
 		return
 	}
-	s := &source{conn: conn, ended: make(chan struct{})}
+	s := &source{conn: conn, names: names, ended: make(chan struct{})}
 	l.sources = append(l.sources, s)
 	l.goroutines.Go(func() {
 		defer close(s.ended)
@@ -55,11 +68,12 @@ func (l *loop) addSource(conn *channel.Conn) {
 			f, fds, err := conn.RecvRaw()
 			if err != nil {
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					s.over.Store(true)
 					conn.Close() // it is gone, and so may be the descriptor
 				}
 				return
 			}
-			if !l.receive(conn, f, fds) {
+			if !l.receive(s, f, fds) {
 				channel.CloseRaw(fds)
 			}
 		}
@@ -79,26 +93,16 @@ func (l *loop) passSources() func() {
 	l.sources = nil
 	return func() {
 		for _, s := range sources {
-			if s.gone() {
+			l.silence(s)
+			if s.over.Load() {
 				s.conn.Close()
 				continue
 			}
-			l.silence(s)
-			if err := s.pass(to); err != nil {
+			if err := s.pass(to, l.r.table.heirs(s.names)); err != nil {
 				l.log.Warn("restart: an earlier generation must keep its connections", "error", err)
 			}
 			s.conn.Close()
 		}
-	}
-}
-
-// gone reports whether nothing can come from s any more.
-func (s *source) gone() bool {
-	select {
-	case <-s.ended:
-		return true
-	default:
-		return false
 	}
 }
 
@@ -116,14 +120,14 @@ func (l *loop) silence(s *source) {
 	}
 }
 
-// pass sends the channel itself on.
-func (s *source) pass(to *channel.Conn) error {
+// pass sends the channel itself on, with our names for the listeners.
+func (s *source) pass(to *channel.Conn, names map[string]string) error {
 	f, err := s.conn.File()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return to.Send(wire.TypeSource, wire.Source{}, f)
+	return to.Send(wire.TypeSource, wire.Source{Names: names}, f)
 }
 
 // closeSources ends receiving from all. What was not received stays where it

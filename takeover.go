@@ -33,6 +33,7 @@ func (l *loop) watchPredecessor() {
 				return // we stopped listening
 			}
 			if err != nil {
+				s.over.Store(true)
 				m := fromPredecessor{gone: errors.Is(err, io.EOF)}
 				if !m.gone {
 					m.broken = err
@@ -40,7 +41,7 @@ func (l *loop) watchPredecessor() {
 				l.post(m)
 				return
 			}
-			if l.receive(conn, f, fds) {
+			if l.receive(s, f, fds) {
 				continue
 			}
 			channel.CloseRaw(fds)

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -45,10 +46,11 @@ type conn struct {
 	// Zero means the size of the first read, which is smaller where net/http
 	// looks for HTTP/2 without TLS: so only the self-check relies on that.
 	full    int
-	preface int  // bytes of HTTP/2's preface seen so far, -1: it is something else
-	clean   bool // nothing was read since net/http began to wait
-	armed   bool // net/http has set the deadline of its wait for a next request
-	moving  bool // the read has been ended so that Close can move the connection
+	last    [3]byte // read, the newest at the end: these may be in that buffer
+	preface int     // bytes of HTTP/2's preface seen so far, -1: it is something else
+	clean   bool    // nothing was read since net/http began to wait
+	armed   bool    // net/http has set the deadline of its wait for a next request
+	moving  bool    // the read has been ended so that Close can move the connection
 	closed  bool
 	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
 
@@ -105,34 +107,6 @@ func (c *conn) read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// await returns when the client of an adopted connection has sent something: a
-// request begins, and is net/http's. If it reports false the connection is to
-// be closed, which may move it on.
-func (c *conn) await() bool {
-	c.mu.Lock()
-	c.setDeadline(c.deadline())
-	c.mu.Unlock()
-	for {
-		n, err := c.Conn.Read(c.first[:])
-		// Empty lines may come before a request (RFC 9112, 2.2). net/http
-		// skips them after a POST, but another process may have seen that.
-		if n == 1 && (c.first[0] == '\r' || c.first[0] == '\n') {
-			continue
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if n == 0 {
-			c.moving = c.drain == modeMove && errors.Is(err, os.ErrDeadlineExceeded)
-			return false
-		}
-		c.inLobby, c.ahead = false, true
-		c.clean = false
-		c.settle()
-		c.setDeadline(c.deadline())
-		return true
-	}
-}
-
 // note takes note of what a read brought. It reports false if the read is to
 // be tried again: it was ended for a move that cannot be.
 func (c *conn) note(p []byte, n int, err error) bool {
@@ -148,7 +122,7 @@ func (c *conn) note(p []byte, n int, err error) bool {
 	if c.drain != modeMove || !c.waiting() || !c.clean || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
 	}
-	if c.wait == waitFirst || len(p) == c.full {
+	if c.wait == waitFirst || c.holdsNothing(c.full-len(p)) {
 		c.moving = true
 		return true
 	}
@@ -159,10 +133,25 @@ func (c *conn) note(p []byte, n int, err error) bool {
 	return false
 }
 
+// holdsNothing reports whether the n bytes in net/http's buffer are nothing that
+// a client waits for: none, or an empty line after a POST, which net/http skips
+// (RFC 9112, 2.2). It waits for four bytes, so there cannot be more than three.
+func (c *conn) holdsNothing(n int) bool {
+	return n == 0 || n > 0 && n <= len(c.last) && emptyLines(c.last[len(c.last)-n:])
+}
+
+func emptyLines(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
+
 // arrived takes note of bytes: what was a wait is now a request.
 func (c *conn) arrived(b []byte) {
-	c.clean, c.moving = false, false
-	c.settle()
+	c.moving = false
+	if c.wait != waitNext || !emptyLines(b) {
+		c.clean = false
+		c.settle()
+	}
+	end := b[max(0, len(b)-len(c.last)):]
+	copy(c.last[:], c.last[len(end):])
+	copy(c.last[len(c.last)-len(end):], end)
 	if c.wait == waitFirst && c.preface >= 0 && c.preface < len(http2Preface) {
 		for _, x := range b {
 			if x != http2Preface[c.preface] {

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"example.com/restart"
 )
@@ -34,6 +32,8 @@ type core struct {
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
 	tickets *tickets
+
+	onShutdown callbacks
 
 	announced atomic.Int64 // connections told to close
 }
@@ -72,6 +72,7 @@ func (k *core) prepare(s *Server, l net.Listener) {
 		if s.TLSConfig == nil {
 			s.TLSConfig = new(tls.Config)
 		}
+		s.TLSConfig = s.TLSConfig.Clone() // another server may have the same
 		k.tickets.install(s.TLSConfig)
 	}
 	k.lobby = newLobby(l.Addr())
@@ -114,6 +115,11 @@ type connKey struct{}
 // hook makes net/http tell the core what happens.
 func (k *core) hook(s *http.Server) {
 	handler, connState, connContext := s.Handler, s.ConnState, s.ConnContext
+	if base := s.BaseContext; base != nil {
+		// Once, as the program expects, and not for the lobby as well.
+		once := sync.OnceValue(func() context.Context { return base(k.listener.Listener) })
+		s.BaseContext = func(net.Listener) context.Context { return once() }
+	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if k.drains.Load() {
 			k.announce(w, r)
@@ -125,10 +131,15 @@ func (k *core) hook(s *http.Server) {
 		handler.ServeHTTP(w, r)
 	})
 	s.ConnState = func(nc net.Conn, state http.ConnState) {
+		// A deadline that the program sets for an idle connection must not seem
+		// to be one of net/http's, which count from here.
+		if state == http.StateIdle && connState != nil {
+			connState(nc, state)
+		}
 		if c := unwrap(nc); c != nil {
 			k.stateChanged(c, nc, state)
 		}
-		if connState != nil {
+		if state != http.StateIdle && connState != nil {
 			connState(nc, state)
 		}
 	}
@@ -219,78 +230,4 @@ func (k *core) admit(c *conn) bool {
 		return false
 	}
 	return true
-}
-
-// shutdown ends the server so that no request is lost. http.Server.Shutdown
-// comes last, when no connection is left: it closes idle connections without a
-// word and drops requests that have been read already.
-func (k *core) shutdown(ctx context.Context, s *Server) error {
-	select {
-	case <-k.ready:
-	default:
-		return s.Server.Shutdown(ctx) // never served
-	}
-	// Nothing is accepted any more, but a connection may be on its way from
-	// the listener to net/http. When Serve has returned it has arrived.
-	k.listener.Close()
-	select {
-	case <-k.served:
-	case <-ctx.Done():
-	}
-
-	linger, send := s.Linger, k.successor(ctx)
-	replaced := send != nil || restart.Replaced(ctx)
-	switch {
-	case linger < 0:
-		linger = 0
-	case linger == 0 && replaced:
-		linger = DefaultLinger
-	case linger == 0:
-		linger = stopLinger
-	}
-	k.linger.Store(int64(linger))
-	k.drains.Store(true)
-	spread := linger / 2
-	if !replaced {
-		spread = 0 // they cannot come back, so it is no use to wait
-	}
-	k.fleet.begin(ctx, k.choose(s, send), spread)
-	lingered := time.NewTimer(linger)
-	defer lingered.Stop()
-
-	select {
-	case <-k.fleet.whenGone():
-	case <-ctx.Done():
-	}
-	if k.fleet.speaksHTTP2() {
-		// Shutdown tells them to go (GOAWAY), those that have not asked for
-		// anything since the drain began.
-		select {
-		case <-lingered.C:
-		case <-ctx.Done():
-		}
-	}
-	k.lobby.seal()
-	select {
-	case <-k.fleet.whenGone(): // what has come in the meantime
-	case <-ctx.Done():
-	}
-	err := s.Server.Shutdown(ctx)
-	k.feeding.Wait() // Shutdown has closed the lobby
-	k.lobby.wait(ctx)
-	return err
-}
-
-// choose says what the drain does with connections: send moves them, nil if
-// there is nobody to move them to.
-func (k *core) choose(s *Server, send sender) mode {
-	switch {
-	case send == nil || s.tls:
-		return modeLinger
-	case k.buffer == 0:
-		slog.Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved", "listener", s.Addr)
-		return modeLinger
-	}
-	k.send.Store(&send)
-	return modeMove
 }

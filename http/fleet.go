@@ -118,13 +118,15 @@ func (f *fleet) moveAll(ctx context.Context, conns []*conn) {
 
 func keys(set map[*conn]struct{}) []*conn { return slices.Collect(maps.Keys(set)) }
 
-// has reports whether net/http still serves c.
+// has reports whether c is open. It may be the handler's by now, which is to
+// learn of the drain too.
 func (f *fleet) has(c *conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, http1 := f.conns[c]
 	_, http2 := f.http2[c]
-	return http1 || http2
+	_, hijacked := f.hijacked[c]
+	return http1 || http2 || hijacked
 }
 
 // whenGone returns a channel that is closed as soon as there is no HTTP/1

@@ -53,6 +53,38 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 	})
 }
 
+// A connection that is taken over by its handler before its turn is the
+// handler's, which has to learn of the drain all the same.
+func TestHijackedBeforeItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		var all []*conn
+		for range 3 {
+			c := newConn(new(scripted), new(ownerStub), true)
+			f.add(c)
+			all = append(all, c)
+		}
+		over := make(chan struct{})
+		go func() { f.begin(t.Context(), modeLinger, time.Hour); close(over) }()
+		synctest.Wait()
+		var signals []<-chan struct{}
+		for _, c := range all {
+			f.leave(c, f.hijacked)
+			signals = append(signals, c.drainSignal())
+		}
+		<-over
+		time.Sleep(new(ownerStub).lingerTime())
+		synctest.Wait()
+		for i, s := range signals {
+			select {
+			case <-s:
+			default:
+				t.Errorf("handler %d is not told", i)
+			}
+		}
+	})
+}
+
 // A handler that stays on its connection is told within the linger time of the
 // drain's beginning, whenever the connection has its turn.
 func TestHandlersDoNotWaitForTurns(t *testing.T) {

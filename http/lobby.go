@@ -2,7 +2,9 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
 )
 
@@ -74,5 +76,33 @@ func (l *lobby) wait(ctx context.Context) {
 	select {
 	case <-over:
 	case <-ctx.Done():
+	}
+}
+
+// await returns when the client of an adopted connection has sent something: a
+// request begins, and is net/http's. If it reports false the connection is to
+// be closed, which may move it on.
+func (c *conn) await() bool {
+	c.mu.Lock()
+	c.setDeadline(c.deadline())
+	c.mu.Unlock()
+	for {
+		n, err := c.Conn.Read(c.first[:])
+		// Empty lines may come before a request (RFC 9112, 2.2). net/http
+		// skips them after a POST, but another process may have seen that.
+		if n == 1 && (c.first[0] == '\r' || c.first[0] == '\n') {
+			continue
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n == 0 {
+			c.moving = c.drain == modeMove && errors.Is(err, os.ErrDeadlineExceeded)
+			return false
+		}
+		c.inLobby, c.ahead = false, true
+		c.clean = false
+		c.settle()
+		c.setDeadline(c.deadline())
+		return true
 	}
 }

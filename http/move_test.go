@@ -28,6 +28,44 @@ func TestIdleConnectionMoves(t *testing.T) {
 	}
 }
 
+// An empty line after a POST (RFC 9112, 2.2) is no request that the drain would
+// have to wait for, whenever it comes.
+func TestConnectionMovesWithAnEmptyLine(t *testing.T) {
+	const post = "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+	for name, line := range map[string]struct{ with, after string }{
+		"with the body":      {"\r\n", ""},
+		"after the response": {"", "\r\n"},
+		"in two pieces":      {"\r", "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, new(echo))
+			c := p.dial()
+			c.send(post + line.with)
+			c.receive("POST /1 hello ")
+			c.send(line.after)
+			poll(t, "the empty line to be read", func() bool {
+				p.old.core.fleet.mu.Lock()
+				defer p.old.core.fleet.mu.Unlock()
+				for c := range p.old.core.fleet.conns {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return c.wait == waitNext && c.last == [3]byte{'o', '\r', '\n'}
+				}
+				return false
+			})
+			p.drain()
+			p.end()
+			if p.ctx.Err() != nil {
+				t.Error("it took the hammer")
+			}
+			c.send(get("/2"))
+			if got, want := c.receive(want("/2")), "new"; got != want {
+				t.Errorf("after: got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 func TestConnectionThatHasSentNothingMoves(t *testing.T) {
 	p := newPair(t, new(echo))
 	c := p.dial()

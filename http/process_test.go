@@ -29,6 +29,7 @@ var roles = map[string]func() error{
 	"announce": serveAnnounced,
 	"tls":      serveTLS,
 	"two":      serveTwo,
+	"named":    serveNamed,
 }
 
 func TestMain(m *testing.M) {

@@ -6,7 +6,7 @@ func TestProbe(t *testing.T) {
 	for _, tt := range []struct {
 		stray string
 		moved bool
-	}{{"", true}, {"X", false}, {"\r\n", false}, {"GET / HT", false}, {"GET / HTTP/1.1\r\n", false}, {"GET / HTTP/1.1\r\nHost: x\r\n", false}} {
+	}{{"", true}, {"X", false}, {"\r\nG", false}, {"GET / HT", false}, {"GET / HTTP/1.1\r\n", false}, {"GET / HTTP/1.1\r\nHost: x\r\n", false}} {
 		if moved, whole, _ := probe(tt.stray); moved != tt.moved || !whole {
 			t.Errorf("stray %q: got moved %v, whole %v; want %v, true", tt.stray, moved, whole, tt.moved)
 		}

@@ -148,6 +148,18 @@ func (s *Server) listenAndServe(defaultAddr string) error {
 	return shared.wait()
 }
 
+// RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
+// goroutine of its own, when a drain begins, so that it can end what would
+// otherwise go on for long. What was registered with the http.Server itself
+// before Wrap is called in the end only, when nothing goes on any more.
+func (s *Server) RegisterOnShutdown(f func()) {
+	if s.core == nil {
+		s.Server.RegisterOnShutdown(f)
+		return
+	}
+	s.core.onShutdown.add(f)
+}
+
 // errUnmade says that a Server was not made properly.
 var errUnmade = errors.New("restart/http: a Server is made by NewServer or Wrap")
 

@@ -36,12 +36,25 @@ type ticketKey struct {
 
 func newTickets() *tickets { return &tickets{now: time.Now, sealer: new(tls.Config)} }
 
-// install makes c use the keys, unless c says itself how tickets are to be
-// treated.
+// install makes c use the keys, and what its GetConfigForClient returns, unless
+// these say themselves how tickets are to be treated.
 func (t *tickets) install(c *tls.Config) {
-	//lint:ignore SA1019 who has set the deprecated field manages keys
-	own := c.SessionTicketKey != [32]byte{}
-	if c.SessionTicketsDisabled || own || c.WrapSession != nil || c.UnwrapSession != nil {
+	t.use(c)
+	if get := c.GetConfigForClient; get != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			own, err := get(hello)
+			if own == nil || err != nil {
+				return own, err
+			}
+			own = own.Clone() // it is the program's
+			t.use(own)
+			return own, nil
+		}
+	}
+}
+
+func (t *tickets) use(c *tls.Config) {
+	if c.SessionTicketsDisabled || c.WrapSession != nil || c.UnwrapSession != nil || hasKeys(c) {
 		return
 	}
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
@@ -58,6 +71,37 @@ func (t *tickets) install(c *tls.Config) {
 	}
 }
 
+// hasKeys reports whether the program has set ticket keys, as it does to share
+// them with other machines. They cannot be asked for, but copies of c have them
+// in common, while crypto/tls makes keys of its own for each.
+func hasKeys(c *tls.Config) bool {
+	some, err := tls.ParseSessionState(anySession)
+	if err != nil {
+		return false
+	}
+	ticket, err := c.Clone().EncryptTicket(tls.ConnectionState{}, some)
+	if err != nil {
+		return false
+	}
+	ss, err := c.Clone().DecryptTicket(ticket, tls.ConnectionState{})
+	return ss != nil && err == nil
+}
+
+// anySession is the shortest session of a server in the encoding of crypto/tls,
+// which says that other versions of Go read it too: TLS 1.3, a secret of one
+// byte, no certificates.
+var anySession = []byte{
+	3, 4, // version
+	1,        // server
+	0x13, 01, // cipher suite
+	0, 0, 0, 0, 0, 0, 0, 0, // created
+	1, 1, // secret
+	0, 0, 0, // extra
+	0, 0, // extended master secret, early data
+	0, 0, 0, // certificates
+	0, 0, 0, // verified chains
+}
+
 // rotate makes a new key when the newest has served its time, and forgets
 // those that are too old.
 func (t *tickets) rotate() error {
@@ -71,12 +115,12 @@ func (t *tickets) rotate() error {
 	if _, err := rand.Read(key.Key[:]); err != nil {
 		return err
 	}
-	t.use(append([]ticketKey{key}, t.keys...))
+	t.keep(append([]ticketKey{key}, t.keys...))
 	return nil
 }
 
-// use takes those of keys that are not too old.
-func (t *tickets) use(keys []ticketKey) {
+// keep takes those of keys that are not too old.
+func (t *tickets) keep(keys []ticketKey) {
 	t.keys = nil
 	var raw [][32]byte
 	for _, k := range keys {
@@ -114,7 +158,7 @@ func (t *tickets) restore(state []byte) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.use(s.Keys)
+	t.keep(s.Keys)
 }
 
 // State implements [restart.Stateful]: the successor gets the keys of the TLS

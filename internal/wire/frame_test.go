@@ -29,7 +29,7 @@ var every = map[Type]any{
 	TypeAbort:     &Abort{Reason: "late"},
 	TypeConns:     &Conns{Batch: 1, Conns: []Conn{{Name: "web", State: []byte("s")}}},
 	TypeAdopted:   &Adopted{Batch: 1, Refused: []int{0}, Reason: "full"},
-	TypeSource:    &Source{},
+	TypeSource:    &Source{Names: map[string]string{"a": "b"}},
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -131,7 +131,12 @@ func (m *Conns) check() error {
 
 // Source passes on the channel to an earlier generation that still drains. What
 // it has left to hand over comes, and is answered, there.
-type Source struct{}
+type Source struct {
+	// Names are the sender's names for the listeners, by those that the earlier
+	// generation uses. A name that is missing is that of a listener that was
+	// dropped meanwhile. Nil, from an older sender: they are the same.
+	Names map[string]string `json:"names"`
+}
 
 // Adopted answers Conns: Refused holds the indexes of those that the successor
 // did not take.
