@@ -9,7 +9,7 @@ const (
 	// A request that comes while its connection is on the way waits until it has
 	// arrived. So only a small part of all connections is on the way at a time.
 	partAtOnce               = 64
-	fewestAtOnce, mostAtOnce = 8, 64
+	fewestAtOnce, mostAtOnce = 8, 256
 
 	// A machine that starts a process and serves has little time to spare. Moving
 	// all connections as fast as possible would take it from the requests of the

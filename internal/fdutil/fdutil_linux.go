@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -115,6 +117,21 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 // So one os.File stands for one socket after another.
 func StreamConns(fds []int) ([]net.Conn, []error) {
 	conns, errs := make([]net.Conn, len(fds)), make([]error, len(fds))
+	// Nearly all of it is system calls, ten for each: a large batch is shared.
+	workers := min(max(len(fds)/fewestForOne, 1), runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for w := range workers {
+		from, to := w*len(fds)/workers, (w+1)*len(fds)/workers
+		wg.Go(func() { streamConns(fds[from:to], conns[from:to], errs[from:to]) })
+	}
+	wg.Wait()
+	return conns, errs
+}
+
+// fewestForOne is how many connections are worth a goroutine.
+const fewestForOne = 32
+
+func streamConns(fds []int, conns []net.Conn, errs []error) {
 	// Any file will do that exists without a path and is blocking, so that
 	// os.NewFile leaves it alone.
 	slot, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -123,7 +140,7 @@ func StreamConns(fds []int) ([]net.Conn, []error) {
 			unix.Close(fd)
 			errs[i] = os.NewSyscallError("eventfd", err)
 		}
-		return conns, errs
+		return
 	}
 	f := os.NewFile(uintptr(slot), "slot")
 	defer f.Close()
@@ -136,7 +153,6 @@ func StreamConns(fds []int) ([]net.Conn, []error) {
 		}
 		conns[i], errs[i] = streamConn(f)
 	}
-	return conns, errs
 }
 
 // streamConn makes a net.Conn of f and borrows it. It asks nothing that
