@@ -92,8 +92,8 @@ func hasKeys(c *tls.Config) bool {
 // byte, no certificates.
 var anySession = []byte{
 	3, 4, // version
-	1,        // server
-	0x13, 01, // cipher suite
+	1,          // server
+	0x13, 0x01, // cipher suite
 	0, 0, 0, 0, 0, 0, 0, 0, // created
 	1, 1, // secret
 	0, 0, 0, // extra
