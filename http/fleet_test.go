@@ -53,6 +53,20 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 	})
 }
 
+// wantTold checks that all handlers are told within the linger time.
+func wantTold(t *testing.T, signals []<-chan struct{}) {
+	t.Helper()
+	time.Sleep(new(ownerStub).lingerTime())
+	synctest.Wait()
+	for i, s := range signals {
+		select {
+		case <-s:
+		default:
+			t.Errorf("handler %d is not told", i)
+		}
+	}
+}
+
 // A connection that is taken over by its handler before its turn is the
 // handler's, which has to learn of the drain all the same.
 func TestHijackedBeforeItsTurn(t *testing.T) {
@@ -73,15 +87,7 @@ func TestHijackedBeforeItsTurn(t *testing.T) {
 			signals = append(signals, c.drainSignal())
 		}
 		<-over
-		time.Sleep(new(ownerStub).lingerTime())
-		synctest.Wait()
-		for i, s := range signals {
-			select {
-			case <-s:
-			default:
-				t.Errorf("handler %d is not told", i)
-			}
-		}
+		wantTold(t, signals)
 	})
 }
 
@@ -99,15 +105,7 @@ func TestHandlersDoNotWaitForTurns(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		f.begin(ctx, modeLinger, time.Hour)
-		time.Sleep(new(ownerStub).lingerTime())
-		synctest.Wait()
-		for i, s := range signals {
-			select {
-			case <-s:
-			default:
-				t.Errorf("handler %d is not told", i)
-			}
-		}
+		wantTold(t, signals)
 	})
 }
 
