@@ -148,6 +148,9 @@ func (r *Restarter) AddPacket(name, network, address string, s PacketService) (n
 }
 
 func (r *Restarter) add(s *socket) (net.Addr, error) {
+	if logging, ok := s.service().(Logging); ok {
+		logging.SetLogger(r.log.With("listener", s.name))
+	}
 	err := r.restore(s)
 	if err != nil {
 		r.table.fail(err)

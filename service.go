@@ -2,6 +2,7 @@ package restart
 
 import (
 	"context"
+	"log/slog"
 	"net"
 )
 
@@ -79,4 +80,12 @@ type Adopter interface {
 	// Adopt may be called as soon as Serve accepts, and from then on at any
 	// time, also during Shutdown.
 	Adopt(c net.Conn, state []byte) error
+}
+
+// A Logging service logs where the Restarter logs. Package example.com/restart/http,
+// tcp and grpcadapter have services that do, unless their Logger field is set.
+type Logging interface {
+	// SetLogger is called once, by Add, before anything else. The logger is
+	// that of [Options.Logger] with the attributes generation, pid and listener.
+	SetLogger(*slog.Logger)
 }
