@@ -267,13 +267,8 @@ func TestStderrStaysOpenAfterTheManifest(t *testing.T) {
 
 	sys := spawning(t, takeOver)
 	spawn := sys.spawn
-	sys.spawn = func(c Command, f *os.File, tl *tail) (process, error) {
-		proc, err := spawn(c, f, tl)
-		if err == nil {
-			p := proc.(fakeProcess).p
-			p.realStderr, p.pipe = real, read
-		}
-		return proc, err
+	sys.spawn = func(c Command, f *os.File, tl *tail, greet greeting) (process, error) {
+		return spawn(c, f, tl, func(_, _ *os.File) error { return greet(real, read) })
 	}
 	x := start(t, Options{}, sys).serving()
 	if err := x.r.Restart(t.Context()); err != nil {

@@ -139,7 +139,9 @@ func fakeSystem() system {
 	return system{
 		program: os.Args[0],
 		inherit: func() (*channel.Conn, error) { return nil, nil },
-		spawn:   func(Command, *os.File, *tail) (process, error) { return nil, errors.New("no process in this test") },
+		spawn: func(Command, *os.File, *tail, greeting) (process, error) {
+			return nil, errors.New("no process in this test")
+		},
 		notify:  func(chan<- os.Signal, ...os.Signal) {}, // tests send to r.signals
 		stop:    func(chan<- os.Signal) {},
 		running: new(atomic.Int32),

@@ -58,6 +58,25 @@ func TestSIGKILLOfThePredecessor(t *testing.T) {
 	s.stop()
 }
 
+// The successor's standard error is a pipe that its predecessor reads. One that
+// dies at once leaves a successor that can write all the same: SIGPIPE would
+// end it, and nobody would serve.
+func TestSIGKILLBeforeTheManifest(t *testing.T) {
+	s := serve(t, config{Suicide: true})
+	old := s.pid()
+	s.configure(func(c *config) { c.Suicide, c.Fault, c.Reaper = false, "talk", os.Getpid() })
+	s.Signal(old, syscall.SIGHUP)
+	s.WaitExit(old)
+	s.serving(2)
+	s.addr = field(s.Wait(2, "added"), "addr") // nothing was inherited
+	s.configure(func(c *config) { c.Fault = "" })
+	s.replace()
+	s.stop()
+	if got := s.Stderr(); !strings.Contains(got, "here I am") {
+		t.Errorf("got %q on standard error, want what the successor wrote", got)
+	}
+}
+
 func TestSIGKILLOfTheSuccessor(t *testing.T) {
 	s, old, successor, _ := gated(t)
 	stop := s.load()

@@ -29,8 +29,6 @@ type peer struct {
 	signals chan syscall.Signal
 	ended   chan struct{}
 	once    sync.Once
-
-	realStderr, pipe *os.File // what a fake process has as standard error
 }
 
 // newPair returns a script's end of a channel, and the other end as a process
@@ -162,9 +160,8 @@ func (p *peer) ready() {
 // of its own might belong to a real process, which would get its signals.
 type fakeProcess struct{ p *peer }
 
-func (f fakeProcess) pid() int                      { return os.Getpid() }
-func (f fakeProcess) stderr() (real, pipe *os.File) { return f.p.realStderr, f.p.pipe }
-func (f fakeProcess) unfollow()                     {}
+func (f fakeProcess) pid() int  { return os.Getpid() }
+func (f fakeProcess) unfollow() {}
 
 func (f fakeProcess) signal(sig syscall.Signal) {
 	f.p.signals <- sig
@@ -201,7 +198,10 @@ func spawning(t *testing.T, scripts ...func(*peer)) system {
 	var scripting sync.WaitGroup
 	t.Cleanup(scripting.Wait)
 	var mu sync.Mutex
-	sys.spawn = func(_ Command, theirs *os.File, _ *tail) (process, error) {
+	sys.spawn = func(_ Command, theirs *os.File, _ *tail, greet greeting) (process, error) {
+		if err := greet(nil, nil); err != nil {
+			return nil, err
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		if len(scripts) == 0 {

@@ -28,10 +28,14 @@ type process interface {
 	pid() int
 	signal(syscall.Signal)
 	wait(within time.Duration) bool // for its end; whether it came
-	stderr() (real, pipe *os.File)  // borrowed; nil if it has our standard error
 	unfollow()                      // stops copying its standard error
 	release() string                // lets go of it; how it ended, "" if unknown
 }
+
+// A greeting says the first words to a successor before there is one: they wait
+// for it in the channel. It borrows the real standard error and the read end of
+// the pipe that the successor has instead; both are nil if it has ours.
+type greeting func(real, pipe *os.File) error
 
 // A system is what a Restarter asks of the operating system, so that tests can
 // stand in for it.
@@ -42,7 +46,7 @@ type system struct {
 	inherit func() (*channel.Conn, error)
 
 	// spawn starts a successor with its end of the channel, which it borrows.
-	spawn func(Command, *os.File, *tail) (process, error)
+	spawn func(Command, *os.File, *tail, greeting) (process, error)
 
 	notify func(chan<- os.Signal, ...os.Signal)
 	stop   func(chan<- os.Signal)

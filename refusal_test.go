@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +55,6 @@ func TestStopDuringARestart(t *testing.T) {
 	for name, stop := range map[string]func(*run){
 		"Shutdown": func(x *run) { x.r.Shutdown() },
 		"SIGTERM":  func(x *run) { x.signal(syscall.SIGTERM) },
-		"failure":  func(x *run) { x.service.fail <- errors.New("disk on fire") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			begun := make(chan struct{})
@@ -70,8 +70,7 @@ func TestStopDuringARestart(t *testing.T) {
 			if err := <-result; err == nil || !strings.Contains(err.Error(), "stopping") {
 				t.Errorf("got %v, want the reason", err)
 			}
-			err := x.returned()
-			if (err != nil) != (name == "failure") {
+			if err := x.returned(); err != nil {
 				t.Errorf("Run: %v", err)
 			}
 		})
@@ -168,4 +167,47 @@ func TestTwoRestartersRestartNothing(t *testing.T) {
 		t.Errorf("%d Restarters run, want the one that is left", got)
 	}
 	a.answers("old")
+}
+
+// A service that fails while a successor starts must not end that: it may be
+// what is needed now. Without it this process stops for its own failure.
+func TestFailureDuringARestart(t *testing.T) {
+	onFire := errors.New("disk on fire")
+	for name, tt := range map[string]struct {
+		script func(*peer)
+		good   bool
+	}{
+		"the successor serves": {takeOver, true},
+		"the successor fails":  {fails, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, release := make(chan struct{}), make(chan struct{})
+			x := start(t, Options{}, spawning(t, func(p *peer) { close(begun); <-release; tt.script(p) })).serving()
+			result := make(chan error)
+			go func() { result <- x.r.Restart(t.Context()) }()
+			<-begun
+			x.service.fail <- onFire
+			for !errors.Is(failure(x), onFire) { // until the Restarter knows
+				runtime.Gosched()
+			}
+			close(release)
+			if err := <-result; (err == nil) != tt.good {
+				t.Errorf("Restart: got %v", err)
+			}
+			if err := x.returned(); !errors.Is(err, onFire) {
+				t.Errorf("Run: got %v, want the service's error", err)
+			}
+		})
+	}
+}
+
+// failure returns what the loop has put down for Run to return.
+func failure(x *run) error {
+	reply := make(chan error, 1)
+	select {
+	case x.r.inbox <- inLoop(func(l *loop) { reply <- l.result }):
+		return <-reply
+	case <-x.r.over:
+		return errors.New("Run has returned")
+	}
 }

@@ -40,6 +40,8 @@ type config struct {
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM
 	Sibling bool   // successors are made siblings
 	NoFile  uint64 // limit of open files, after New
+	Reaper  int    // whose child an orphan is
+	Suicide bool   // dies as soon as a successor has been started
 
 	Path string   // what to start instead
 	Args []string // appended to what is started
@@ -86,7 +88,7 @@ func serverRole() {
 	}
 	_, successor := os.LookupEnv(channelVar)
 	if successor {
-		fault(cfg.Fault)
+		fault(cfg)
 	}
 	o := Options{
 		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, MaxDraining: cfg.MaxDraining, PIDFile: cfg.PIDFile,
@@ -96,6 +98,16 @@ func serverRole() {
 	sys := realSystem()
 	if cfg.Sibling {
 		sys.spawn = spawner(ourSibling)
+	}
+	if cfg.Suicide {
+		spawn := sys.spawn
+		sys.spawn = func(c Command, f *os.File, tl *tail, greet greeting) (process, error) {
+			if _, err := spawn(c, f, tl, greet); err != nil {
+				die("%v", err)
+			}
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
 	}
 	r, err := newRestarter(o, sys)
 	if err != nil {
@@ -147,9 +159,14 @@ func serverRole() {
 }
 
 // fault does in a successor, before New, what a bad release does.
-func fault(f string) {
-	switch f {
+func fault(cfg config) {
+	switch cfg.Fault {
 	case "", "exit after New":
+	case "talk": // when the predecessor is gone
+		for os.Getppid() != cfg.Reaper {
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Fprintln(os.Stderr, "here I am")
 	case "exit":
 		fmt.Fprintln(os.Stderr, "first words\nlast words: no such plugin")
 		os.Exit(3)
@@ -161,7 +178,7 @@ func fault(f string) {
 		signal.Ignore(syscall.SIGTERM)
 		select {}
 	default:
-		die("no fault %q", f)
+		die("no fault %q", cfg.Fault)
 	}
 }
 

@@ -172,7 +172,13 @@ func (l *loop) fail(err error) {
 		return
 	}
 	l.result = join(l.result, err)
-	if l.state != StateDraining {
+	switch l.state {
+	case StateDraining:
+	case StateRestarting:
+		// The successor may be what is needed now: it is not ended for our
+		// failure. Without it we stop when the attempt has failed.
+		l.attempt.stop = err.Error()
+	default:
 		l.stop(err.Error())
 	}
 }

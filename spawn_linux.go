@@ -30,14 +30,16 @@ type unixProcess struct {
 
 // spawner returns the function that starts successors: the one place where
 // processes are made.
-func spawner(p parentage) func(Command, *os.File, *tail) (process, error) {
-	return func(cmd Command, channel *os.File, tail *tail) (process, error) {
+func spawner(p parentage) func(Command, *os.File, *tail, greeting) (process, error) {
+	return func(cmd Command, channel *os.File, tail *tail, greet greeting) (process, error) {
 		proc := &unixProcess{parentage: p, followed: make(chan struct{})}
 		write, err := proc.pipeStderr()
 		if err != nil {
 			return nil, err
 		}
-		err = proc.start(cmd, channel, write)
+		if err = greet(proc.realStderr, proc.pipe); err == nil {
+			err = proc.start(cmd, channel, write)
+		}
 		if write != nil {
 			write.Close()
 		}
@@ -127,8 +129,6 @@ func dupOver(f *os.File, fd int) error {
 }
 
 func (p *unixProcess) pid() int { return p.id }
-
-func (p *unixProcess) stderr() (real, pipe *os.File) { return p.realStderr, p.pipe }
 
 func (p *unixProcess) signal(sig syscall.Signal) {
 	if p.pidfd == nil {

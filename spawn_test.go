@@ -22,7 +22,7 @@ func spawnShell(t *testing.T, parent parentage, command string) (*unixProcess, *
 	t.Cleanup(func() { ours.Close() })
 	defer theirs.Close()
 	tl := new(tail)
-	p, err := spawner(parent)(Command{Path: "/bin/sh", Args: []string{"sh", "-c", command}, Env: os.Environ()}, theirs, tl)
+	p, err := spawner(parent)(Command{Path: "/bin/sh", Args: []string{"sh", "-c", command}, Env: os.Environ()}, theirs, tl, func(_, _ *os.File) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

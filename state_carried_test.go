@@ -40,7 +40,10 @@ func TestOneRestarterFollowsAnother(t *testing.T) {
 
 	heir := make(chan *run, 1)
 	sys := fakeSystem()
-	sys.spawn = func(_ Command, theirs *os.File, _ *tail) (process, error) {
+	sys.spawn = func(_ Command, theirs *os.File, _ *tail, greet greeting) (process, error) {
+		if err := greet(nil, nil); err != nil {
+			return nil, err
+		}
 		mine := dup(t, theirs)
 		p := &peer{t: t, ended: make(chan struct{})}
 		go func() {

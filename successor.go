@@ -79,7 +79,7 @@ func (s *successor) lead(ctx context.Context, o Options, sys system, b bequest, 
 		return err
 	}
 	s.phase = "start"
-	if err := s.start(sys, cmd); err != nil {
+	if err := s.start(sys, cmd, b.generation); err != nil {
 		return err
 	}
 	// Every wait below ends with ctx.
@@ -133,14 +133,27 @@ func (s *successor) lead(ctx context.Context, o Options, sys system, b bequest, 
 }
 
 // start starts the process with its end of a new channel.
-func (s *successor) start(sys system, cmd Command) error {
+//
+// Who it is and where standard error goes is said before the process is there:
+// whatever happens to us from then on, the successor has a reader for its
+// standard error, and no SIGPIPE ends it.
+func (s *successor) start(sys system, cmd Command, generation int) error {
 	conn, theirs, err := channel.Pair()
 	if err != nil {
 		return err
 	}
 	defer theirs.Close()
 	s.conn = conn
-	s.proc, err = sys.spawn(cmd, theirs, s.tail)
+	s.proc, err = sys.spawn(cmd, theirs, s.tail, func(real, pipe *os.File) error {
+		if err := conn.Send(wire.TypeHello, wire.Hello{PID: os.Getpid(), Generation: generation}); err != nil {
+			return err
+		}
+		if real == nil || pipe == nil {
+			return nil
+		}
+		descs := []wire.File{{Kind: wire.KindStderr}, {Kind: wire.KindRelay}}
+		return conn.Send(wire.TypeFiles, wire.Files{Files: descs}, real, pipe)
+	})
 	if err != nil {
 		conn.Close()
 		return explainStart(cmd, err)
@@ -151,9 +164,6 @@ func (s *successor) start(sys system, cmd Command) error {
 
 // bequeath sends the manifest. It waits for nothing but room in the socket.
 func (s *successor) bequeath(b bequest, states map[string][]byte) error {
-	if err := s.conn.Send(wire.TypeHello, wire.Hello{PID: os.Getpid(), Generation: b.generation}); err != nil {
-		return err
-	}
 	var descs []wire.File
 	var files []*os.File
 	defer func() { channel.CloseAll(files) }()
@@ -168,11 +178,6 @@ func (s *successor) bequeath(b bequest, states map[string][]byte) error {
 		descs, files = append(descs, desc), append(files, f)
 	}
 	made := len(files)
-	real, pipe := s.proc.stderr()
-	if real != nil && pipe != nil {
-		descs = append(descs, wire.File{Kind: wire.KindStderr}, wire.File{Kind: wire.KindRelay})
-		files = append(files, real, pipe)
-	}
 	lifelines := append(b.lifelines[:len(b.lifelines):len(b.lifelines)],
 		lifeline{pid: os.Getpid(), generation: b.generation, file: b.own})
 	for _, l := range lifelines {

@@ -141,8 +141,14 @@ func isAdopter(s *socket) bool {
 // heard does what the predecessor says.
 func (l *loop) heard(m fromPredecessor) {
 	if l.state != StateStarting {
-		if m.gone && l.state != StateStopped {
+		switch {
+		case m.gone && l.state != StateStopped:
 			l.log.Info("restart: the predecessor is gone", "predecessor", l.r.pred.pid)
+		case m.broken != nil:
+			// Nobody reads from the channel any more. The predecessor must see
+			// that, or the connections that it has yet to send would hang.
+			l.log.Error("restart: cannot receive from the predecessor; it keeps its connections", "error", m.broken)
+			l.r.pred.conn.Close()
 		}
 		return
 	}

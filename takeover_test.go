@@ -245,3 +245,23 @@ func TestBadOptionsOfASuccessor(t *testing.T) {
 		t.Errorf("got %v, want EOF", err)
 	}
 }
+
+// A successor that cannot understand its predecessor any more closes the
+// channel: connections that were on their way would wait for ever otherwise,
+// and the predecessor keeps them now.
+func TestNonsenseAfterServingClosesTheChannel(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() {
+		o.toServing(wire.Go{})
+		o.raw("GET / HTTP/1.1\r\n\r\n")
+		if _, _, err := o.recv(); err != io.EOF {
+			t.Errorf("got %v, want EOF", err)
+		}
+	})
+	x.answers("new")
+}

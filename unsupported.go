@@ -6,8 +6,8 @@ import "os"
 
 const canReplace = false
 
-func spawner(parentage) func(Command, *os.File, *tail) (process, error) {
-	return func(Command, *os.File, *tail) (process, error) { return nil, ErrUnsupported }
+func spawner(parentage) func(Command, *os.File, *tail, greeting) (process, error) {
+	return func(Command, *os.File, *tail, greeting) (process, error) { return nil, ErrUnsupported }
 }
 
 func dupOver(*os.File, int) error { return ErrUnsupported }

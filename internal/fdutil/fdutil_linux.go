@@ -155,6 +155,8 @@ func streamConns(fds []int, conns []net.Conn, errs []error) {
 	}
 }
 
+var errPeerGone = errors.New("the peer has closed the connection")
+
 // streamConn makes a net.Conn of f and borrows it. It asks nothing that
 // net.FileConn asks as well.
 func streamConn(f *os.File) (net.Conn, error) {
@@ -164,11 +166,17 @@ func streamConn(f *os.File) (net.Conn, error) {
 	}
 	switch network := c.LocalAddr().Network(); network {
 	case "tcp", "unix":
-		return c, nil
 	default:
 		c.Close()
 		return nil, fmt.Errorf("a %s socket, not a connected stream", network)
 	}
+	if c.RemoteAddr() == nil {
+		// getpeername(2) fails once the peer has reset the connection. Programs
+		// call RemoteAddr().String() without asking.
+		c.Close()
+		return nil, errPeerGone
+	}
+	return c, nil
 }
 
 // wantType also makes sure that the socket is non-blocking: whoever made it,

@@ -1,6 +1,7 @@
 package fdutil
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -153,4 +154,37 @@ func openFiles(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(list)
+}
+
+// A connection whose peer has reset it has no remote address any more. Programs
+// rely on one.
+func TestStreamConnsRefusesAResetConnection(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	client.(*net.TCPConn).SetLinger(0) // RST at Close
+	client.Close()
+	if _, err := server.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("got %v, want a reset", err)
+	}
+	fd, err := DupRaw(server.(*net.TCPConn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns, errs := StreamConns([]int{fd})
+	if errs[0] == nil {
+		t.Errorf("got a connection with the remote address %v, want an error", conns[0].RemoteAddr())
+		conns[0].Close()
+	}
 }
