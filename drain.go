@@ -14,33 +14,96 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-multierror"
+
+	"example.com/restart/internal/transfer"
 )
 
 // closeGrace is what services get to return from Serve and Shutdown after they
-// were closed by force.
-const closeGrace = 2 * time.Second
+// were closed by force, cutGrace what peers get to close their side.
+const (
+	closeGrace = 2 * time.Second
+	cutGrace   = 100 * time.Millisecond
+)
+
+// startDrain begins to drain. Who has the sockets from here on decides what
+// there is to do: the successor, the predecessor that serves on, or nobody.
+func (l *loop) startDrain() {
+	held := l.held()
+	l.to(StateDraining)
+	close(l.r.draining)
+	l.r.table.close()
+	if l.successor == nil {
+		l.manager.Stopping()
+	}
+	l.drain = newDrain(l.r.options.HammerTime, l.sender, l.services.ended(), l.log)
+	for _, s := range l.r.table.list() {
+		p := &part{socket: s, lastOwner: !held && l.lastOwner(s)}
+		if l.successor != nil && slices.Contains(l.successor.Adopts, s.name) {
+			p.handover = &Handover{name: s.name, sender: l.sender}
+		}
+		l.drain.parts = append(l.drain.parts, p)
+	}
+	// At once, and not in its turn: whoever asked for the restart may ask next
+	// which version answers.
+	l.drain.stopShared()
+	pass := func() {}
+	if l.successor != nil {
+		pass = l.passOn(l.receivers)
+		l.receivers = nil
+	}
+	d, mail := l.drain, l.mail
+	l.goroutines.Go(func() {
+		pass()
+		mail.post(drainEnded{d.run()})
+	})
+}
 
 // A drain finishes what was begun. Its order:
 //
-//  1. Stop accepting, so that the work can only become less. Where no
-//     successor has a socket, the clients in its accept queue are served
-//     first: the kernel would reset them.
+//  1. Stop accepting, so that the work can only become less. Where no other
+//     process has a socket, the clients in its accept queue are served first:
+//     the kernel would reset them.
 //  2. Shutdown of all services together, for they share one deadline. Each
 //     announces, hands over and waits as its protocol can.
 //  3. Wait for the connections that services do not know any more, such as
 //     hijacked ones.
 //  4. Close what is left when the time is up: the hammer.
+//
+// A drain has its own goroutines and shares nothing with the loop but what is
+// safe to share.
 type drain struct {
-	sockets []*socket
-	left    func(*socket) bool      // whether nobody else has the socket
-	to      func(*socket) *Handover // the way to the successor, nil if there is none
-	within  time.Duration           // negative: no bound
-	hammer  <-chan struct{}         // closed to end it by force
-	served  <-chan struct{}         // closed when every Serve has returned
-	log     *slog.Logger
-	began   time.Time
+	parts  []*part
+	within time.Duration    // negative: no bound
+	sender *transfer.Sender // to the successor, nil if there is none
+	served <-chan struct{}  // closed when every Serve has returned
+	log    *slog.Logger
+	began  time.Time
 
-	wasCut atomic.Int64 // connections closed by force
+	swung     chan struct{} // closed to end the drain by force
+	swingOnce sync.Once
+	wasCut    atomic.Int64 // connections closed by force
+}
+
+// A part is one socket that is drained, and its service.
+type part struct {
+	*socket
+	lastOwner bool      // no process that goes on has the socket
+	handover  *Handover // the way to the successor, nil if there is none
+
+	lastState sync.Once // sends it
+}
+
+func newDrain(within time.Duration, sender *transfer.Sender, served <-chan struct{}, log *slog.Logger) *drain {
+	return &drain{
+		within: within, sender: sender, served: served, log: log,
+		began: time.Now(), swung: make(chan struct{}),
+	}
+}
+
+// swing ends the drain by force, and reports whether this is the first time.
+func (d *drain) swing() (first bool) {
+	d.swingOnce.Do(func() { close(d.swung); first = true })
+	return first
 }
 
 var errHammer = errors.New("restart: the drain's time is up")
@@ -55,7 +118,7 @@ func (d *drain) run() error {
 	}
 	go func() {
 		select {
-		case <-d.hammer:
+		case <-d.swung:
 			cancel(errHammer)
 		case <-ctx.Done():
 		}
@@ -67,55 +130,58 @@ func (d *drain) run() error {
 	if context.Cause(ctx) == errHammer {
 		d.cut()
 	}
-	for _, s := range d.sockets {
-		s.close()
+	for _, p := range d.parts {
+		p.close()
 	}
-	return d.collect(errs)
+	err := d.collect(errs)
+	for _, p := range d.parts {
+		d.sendLastState(p) // where the hammer came first
+	}
+	return err
 }
 
-// giveUp stops the listeners that somebody else has. It does not block.
-func (d *drain) giveUp() {
-	for _, s := range d.sockets {
-		if s.ln != nil && !d.left(s) {
-			s.ln.stop()
+// stopShared stops the listeners that another process has. It does not block.
+func (d *drain) stopShared() {
+	for _, p := range d.parts {
+		if p.ln != nil && !p.lastOwner {
+			p.ln.Stop()
 		}
 	}
 }
 
 func (d *drain) stopAccepting(ctx context.Context) {
-	d.giveUp()
+	d.stopShared()
 	var wg sync.WaitGroup
-	for _, s := range d.sockets {
-		if s.ln == nil || !d.left(s) {
-			continue
-		}
-		if s.ln.isAccepting() {
-			wg.Go(func() { s.ln.empty(ctx) })
-		} else {
-			s.ln.stop()
+	for _, p := range d.parts {
+		if p.ln != nil && p.lastOwner {
+			wg.Go(func() { p.ln.Empty(ctx) })
 		}
 	}
 	wg.Wait()
 }
 
 // shutdown calls every service's Shutdown and waits until all have returned or
-// the time is up; what comes later is not waited for here. The channel yields
-// one result for each service, nil ones too.
+// the time is up. Those that return later are waited for by collect: the channel
+// yields one result for each service, nil ones too.
 func (d *drain) shutdown(ctx context.Context) <-chan error {
-	errs := make(chan error, len(d.sockets))
+	errs := make(chan error, len(d.parts))
 	var wg sync.WaitGroup
-	for _, s := range d.sockets {
+	for _, p := range d.parts {
 		wg.Go(func() {
 			ctx := ctx
-			if !d.left(s) {
+			if !p.lastOwner {
 				ctx = context.WithValue(ctx, replacedKey{}, true)
 			}
-			if h := d.to(s); h != nil {
-				ctx = context.WithValue(ctx, handoverKey{}, h)
+			if p.handover != nil {
+				ctx = context.WithValue(ctx, handoverKey{}, p.handover)
 			}
-			err := s.service().Shutdown(ctx)
+			p.shutDown.Store(true)
+			err := p.service().Shutdown(ctx)
+			if p.ln == nil || arrives(ctx, p.ln.Conns().WhenEmpty()) {
+				d.sendLastState(p)
+			}
 			if err != nil && !isClosing(err) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
-				errs <- fmt.Errorf("restart: service %q: %w", s.name, err)
+				errs <- fmt.Errorf("restart: service %q: %w", p.name, err)
 				return
 			}
 			errs <- nil
@@ -123,20 +189,40 @@ func (d *drain) shutdown(ctx context.Context) <-chan error {
 	}
 	all := make(chan struct{})
 	go func() { wg.Wait(); close(all) }()
-	select {
-	case <-all:
-	case <-ctx.Done():
-	}
+	arrives(ctx, all)
 	return errs
 }
 
+// sendLastState gives the successor what the service of p has changed since it
+// gave its state, once, when no connection is left that could change more.
+func (d *drain) sendLastState(p *part) {
+	m, ok := p.service().(StateMerger)
+	if !ok || d.sender == nil || p.lastOwner {
+		return
+	}
+	p.lastState.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+		defer cancel()
+		state, err := bounded(ctx, "LastState", m.LastState)
+		switch {
+		case err == nil && len(state) > transfer.MaxState:
+			err = fmt.Errorf("%d bytes, at most %d", len(state), transfer.MaxState)
+		case err == nil && state != nil:
+			err = d.sender.SendLastState(p.name, state)
+		}
+		if err != nil {
+			d.log.Error("restart: cannot send the last state of a service", "listener", p.name, "error", err)
+		}
+	})
+}
+
 func (d *drain) waitForConns(ctx context.Context) {
-	for _, s := range d.sockets {
-		if s.ln == nil {
+	for _, p := range d.parts {
+		if p.ln == nil {
 			continue
 		}
-		for !s.ln.conns.seal() {
-			if !arrives(ctx, s.ln.conns.whenEmpty()) {
+		for !p.ln.Conns().SealIfEmpty() {
+			if !arrives(ctx, p.ln.Conns().WhenEmpty()) {
 				return
 			}
 		}
@@ -157,9 +243,9 @@ func arrives(ctx context.Context, done <-chan struct{}) bool {
 // completely still arrive.
 func (d *drain) cut() {
 	var conns, leaving []net.Conn
-	for _, s := range d.sockets {
-		if s.ln != nil {
-			here, away := s.ln.conns.shut()
+	for _, p := range d.parts {
+		if p.ln != nil {
+			here, away := p.ln.Conns().Seal()
 			conns, leaving = append(conns, here...), append(leaving, away...)
 		}
 	}
@@ -179,11 +265,12 @@ func (d *drain) cut() {
 // Close is foreign code, and the hammer must hold against that too.
 func (d *drain) closeServices() {
 	var wg sync.WaitGroup
-	for _, s := range d.sockets {
-		if c, ok := s.service().(io.Closer); ok {
+	for _, p := range d.parts {
+		if c, ok := p.service().(io.Closer); ok {
 			wg.Go(func() {
-				if err := c.Close(); err != nil && !isClosing(err) {
-					d.log.Warn("restart: Close of a service failed", "listener", s.name, "error", err)
+				// Shutdown has been called: many services say so in some way.
+				if err := c.Close(); err != nil {
+					d.log.Debug("restart: Close of a service", "listener", p.name, "error", err)
 				}
 			})
 		}
@@ -203,8 +290,8 @@ func (d *drain) closeServices() {
 func (d *drain) waitGone(within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	for _, s := range d.sockets {
-		if s.ln != nil && !arrives(ctx, s.ln.conns.whenEmpty()) {
+	for _, p := range d.parts {
+		if p.ln != nil && !arrives(ctx, p.ln.Conns().WhenEmpty()) {
 			return
 		}
 	}
@@ -217,7 +304,7 @@ func (d *drain) collect(results <-chan error) error {
 	bound := time.NewTimer(closeGrace)
 	defer bound.Stop()
 	served := d.served
-	for n := len(d.sockets); n > 0 || served != nil; {
+	for n := len(d.parts); n > 0 || served != nil; {
 		if n == 0 {
 			results = nil
 		}
@@ -239,14 +326,22 @@ func (d *drain) collect(results <-chan error) error {
 
 func (d *drain) names() string {
 	var names []string
-	for _, s := range d.sockets {
-		names = append(names, fmt.Sprintf("%q", s.name))
+	for _, p := range d.parts {
+		names = append(names, fmt.Sprintf("%q", p.name))
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 
-// oneLine makes an error of errs whose text fits a log line; nil if there are
+// halfClose ends our direction of c with a FIN, if its kind has one. What was
+// written before still arrives; closing at once could turn it into a reset.
+func halfClose(c net.Conn) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
+		h.CloseWrite()
+	}
+}
+
+// oneLine makes an error of errs whose text fits a log line, nil if there are
 // none.
 func oneLine(errs *multierror.Error) error {
 	if errs == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"example.com/restart/internal/spawn"
 )
 
 // What Restart and Add return when nothing was tried.
@@ -40,13 +42,36 @@ type stopped struct{}
 func (stopped) Error() string { return "restart: draining or stopped" }
 func (stopped) Unwrap() error { return net.ErrClosed }
 
+// A Phase says how far a restart came.
+type Phase int
+
+// The phases of a restart, in order.
+const (
+	PhaseHooks   Phase = iota // a Before hook of SIGHUP refused it
+	PhasePrepare              // no process was started: Options.Command, the program's file or a service's State
+	PhaseStart                // the process could not be started
+	PhaseReady                // until the successor's services were ready
+	PhaseCommit               // until the PID file was written
+	PhaseGo                   // until the successor accepted
+)
+
+var phaseNames = [...]string{"hooks", "prepare", "start", "ready", "commit", "go"}
+
+func (p Phase) String() string {
+	if p >= 0 && int(p) < len(phaseNames) {
+		return phaseNames[p]
+	}
+	return fmt.Sprintf("Phase(%d)", int(p))
+}
+
+// MarshalText returns the phase's name, for JSON and logs.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // A RestartError says why a restart failed. The process that was to be
 // replaced goes on serving.
 type RestartError struct {
-	// Phase is how far it came: "prepare" (nothing started yet), "start",
-	// "ready" (until the successor said so), "commit" (PID file) or "go"
-	// (until it served).
-	Phase string
+	// Phase is how far the restart came.
+	Phase Phase
 
 	// PID of the successor, 0 if none was started.
 	PID int
@@ -65,17 +90,19 @@ type RestartError struct {
 
 func (e *RestartError) Error() string {
 	var b strings.Builder
-	b.WriteString("restart: ")
-	if e.PID == 0 {
-		b.WriteString("no successor started: ")
-	} else {
-		fmt.Fprintf(&b, "successor (pid %d) failed in phase %s: ", e.PID, e.Phase)
+	switch {
+	case e.Phase == PhaseHooks:
+		b.WriteString("restart: vetoed by a Before hook: ")
+	case e.PID == 0:
+		b.WriteString("restart: no successor started: ")
+	default:
+		fmt.Fprintf(&b, "restart: successor (pid %d) failed in phase %v: ", e.PID, e.Phase)
 	}
 	fmt.Fprint(&b, e.Err)
 	if e.Exit != "" {
 		fmt.Fprintf(&b, " (%s)", e.Exit)
 	}
-	if last := lastWords(e.Stderr, 3); last != "" && !strings.Contains(last, e.Err.Error()) {
+	if last := spawn.LastWords(e.Stderr, 3); last != "" && !strings.Contains(last, e.Err.Error()) {
 		fmt.Fprintf(&b, "; its last words: %q", last)
 	}
 	return b.String()
@@ -83,18 +110,6 @@ func (e *RestartError) Error() string {
 
 // Unwrap returns e.Err.
 func (e *RestartError) Unwrap() error { return e.Err }
-
-// lastWords returns the last n lines, but of a Go program that crashed those
-// that say why: below them are the stacks.
-func lastWords(s string, n int) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
-			return strings.TrimRight(strings.Join(lines[i:min(i+n, len(lines))], "\n"), "\n")
-		}
-	}
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
 
 // isClosing reports whether err is how a service says that it was told to
 // close. The two texts stand for http.ErrServerClosed and

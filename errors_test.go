@@ -30,7 +30,6 @@ func TestErrorsMatch(t *testing.T) {
 		{ErrUnsupported, errors.ErrUnsupported},
 		{ErrStopped, net.ErrClosed},
 		{&RestartError{Err: io.ErrUnexpectedEOF}, io.ErrUnexpectedEOF},
-		{&RestartError{Err: &quote{words: "bind", cause: errGaveUp}}, errGaveUp},
 		{fmt.Errorf("x: %w", &RestartError{Err: os.ErrNotExist}), os.ErrNotExist},
 	} {
 		if !errors.Is(tt.err, tt.is) {
@@ -40,13 +39,13 @@ func TestErrorsMatch(t *testing.T) {
 }
 
 func TestRestartErrorAsType(t *testing.T) {
-	in := &RestartError{Phase: "ready", PID: 7, Err: io.EOF}
+	in := &RestartError{Phase: PhaseReady, PID: 7, Err: io.EOF}
 	err := fmt.Errorf("wrapped: %w", in)
 	if got, ok := errors.AsType[*RestartError](err); !ok || got != in {
 		t.Errorf("got %v, %v; want %v", got, ok, in)
 	}
 	var as *RestartError
-	if !errors.As(err, &as) || as.Phase != "ready" {
+	if !errors.As(err, &as) || as.Phase != PhaseReady {
 		t.Errorf("got %v", as)
 	}
 }
@@ -57,15 +56,19 @@ func TestRestartErrorText(t *testing.T) {
 		want string
 	}{
 		{
-			&RestartError{Phase: "prepare", Err: errors.New("cause")},
+			&RestartError{Phase: PhasePrepare, Err: errors.New("cause")},
 			"restart: no successor started: cause",
 		},
 		{
-			&RestartError{Phase: "ready", PID: 7, Err: errors.New("cause")},
+			&RestartError{Phase: PhaseHooks, Err: errors.New("cause")},
+			"restart: vetoed by a Before hook: cause",
+		},
+		{
+			&RestartError{Phase: PhaseReady, PID: 7, Err: errors.New("cause")},
 			"restart: successor (pid 7) failed in phase ready: cause",
 		},
 		{
-			&RestartError{Phase: "ready", PID: 7, Exit: "exit status 2", Stderr: "a\nb\nc\nd\n", Err: errors.New("cause")},
+			&RestartError{Phase: PhaseReady, PID: 7, Exit: "exit status 2", Stderr: "a\nb\nc\nd\n", Err: errors.New("cause")},
 			`restart: successor (pid 7) failed in phase ready: cause (exit status 2); its last words: "b\nc\nd"`,
 		},
 	} {
@@ -129,15 +132,17 @@ func TestNoErrorsIsNil(t *testing.T) {
 	}
 }
 
-func TestLastWords(t *testing.T) {
-	for in, want := range map[string]string{
-		"": "", "a": "a", "a\nb": "a\nb", "a\nb\n\n": "a\nb", "1\n2\n3\n4\n": "2\n3\n4",
-		"log\npanic: no\n\ngoroutine 1 [running]:\nmain.main()\n\tx.go:1\nexit status 2\n":    "panic: no\n\ngoroutine 1 [running]:",
-		"fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select]:\na\nb\n": "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select]:",
-		"panic: no": "panic: no",
-	} {
-		if got := lastWords(in, 3); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
+// A phase is a word in logs and JSON.
+func TestPhaseString(t *testing.T) {
+	seen := make(map[string]bool)
+	for p := PhaseHooks; p <= PhaseGo; p++ {
+		if got := p.String(); got == "" || strings.Contains(got, "Phase(") || seen[got] {
+			t.Errorf("Phase(%d): got %q, want a name of its own", int(p), got)
+		} else {
+			seen[got] = true
 		}
+	}
+	if got, want := Phase(-1).String(), "Phase(-1)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -7,9 +7,13 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/gate"
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/wire"
 )
 
@@ -19,14 +23,16 @@ type socket struct {
 	stream                 Service
 	datagrams              PacketService // one of the two
 
-	ln     *listener      // if it has a stream
+	ln     *gate.Listener // if it has a stream
 	packet net.PacketConn // if it has datagrams
 
-	path      unixPath
+	path      sockaddr.Path
 	inherited string // the predecessor's name for it, "" if bound here
+
+	shutDown atomic.Bool // Shutdown of its service has been called
 }
 
-// kind returns what the socket is in the manifest.
+// kind returns the kind of the socket in the manifest.
 func (s *socket) kind() wire.Kind {
 	if s.datagrams != nil {
 		return wire.KindPacket
@@ -34,7 +40,7 @@ func (s *socket) kind() wire.Kind {
 	return wire.KindListener
 }
 
-// service returns what the socket is for.
+// service returns the service of the socket, for its optional interfaces.
 func (s *socket) service() interface{ Shutdown(context.Context) error } {
 	if s.datagrams != nil {
 		return s.datagrams
@@ -54,6 +60,88 @@ func (s *socket) addr() net.Addr {
 		return s.ln.Addr()
 	}
 	return s.packet.LocalAddr()
+}
+
+// bind opens a new socket.
+func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) {
+	if s.datagrams != nil {
+		s.packet, s.path, err = sockaddr.ListenPacket(ctx, config, s.network, s.address)
+		return err
+	}
+	ln, path, err := sockaddr.Listen(ctx, config, s.network, s.address)
+	if err != nil {
+		return err
+	}
+	s.ln, s.path = gate.New(ln), path
+	return nil
+}
+
+// adopt makes the inherited descriptor the socket. It takes the offer's file.
+func (s *socket) adopt(o *offer) error {
+	f := o.file
+	o.file = nil
+	if s.datagrams != nil {
+		pc, err := fdutil.PacketConn(f)
+		if err != nil {
+			return err
+		}
+		s.packet = pc
+	} else {
+		ln, err := fdutil.Listener(f)
+		if err != nil {
+			return err
+		}
+		sock, ok := ln.(gate.Socket)
+		if !ok {
+			ln.Close()
+			return fmt.Errorf("unexpected %T", ln)
+		}
+		s.ln = gate.New(sock)
+	}
+	if got := s.addr().String(); got != o.desc.Local {
+		s.close()
+		return fmt.Errorf("the socket is bound to %s", got)
+	}
+	s.inherited = o.desc.Name
+	s.path = pathOf(o.desc)
+	return nil
+}
+
+func pathOf(f wire.File) sockaddr.Path { return sockaddr.Path{Name: f.Path, Dev: f.Dev, Ino: f.Ino} }
+
+// close closes the socket. The file of a Unix socket stays.
+func (s *socket) close() {
+	if s.ln != nil {
+		s.ln.Close()
+	}
+	if s.packet != nil {
+		s.packet.Close()
+	}
+}
+
+// describe duplicates the socket for a successor. The caller owns the file. A
+// socket that its service has closed has none: net.ErrClosed or os.ErrClosed.
+func (s *socket) describe() (handshake.Socket, error) {
+	var real any = s.packet
+	if s.ln != nil {
+		real = s.ln.Socket()
+	}
+	conn, ok := real.(syscall.Conn)
+	if !ok {
+		return handshake.Socket{}, fmt.Errorf("%T has no descriptor", real)
+	}
+	f, err := fdutil.Dup(conn)
+	if err != nil {
+		return handshake.Socket{}, err
+	}
+	return handshake.Socket{
+		File: f,
+		Desc: wire.File{
+			Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
+			Local: s.addr().String(),
+			Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino,
+		},
+	}, nil
 }
 
 // An offer is an inherited socket.
@@ -77,13 +165,16 @@ type table struct {
 	added   chan struct{} // holds a token when an add has ended
 }
 
-func newTable(config net.ListenConfig, offers []*offer) *table {
-	return &table{
+func newTable(config net.ListenConfig, inherited []handshake.Socket) *table {
+	t := &table{
 		config: config,
 		names:  make(map[string]bool),
-		offers: offers,
 		added:  make(chan struct{}, 1),
 	}
+	for _, s := range inherited {
+		t.offers = append(t.offers, &offer{file: s.File, desc: s.Desc})
+	}
+	return t
 }
 
 // add claims or binds the socket s, whose name, network, address and service
@@ -149,11 +240,11 @@ func (t *table) reserve(s *socket) error {
 	case t.closed:
 		return ErrStopped
 	case s.name == "":
-		return errors.New("restart: a listener needs a name")
+		return errors.New("restart: add listener: the name is empty")
 	case len(s.name) > maxName:
-		return fmt.Errorf("restart: the listener's name has %d bytes, at most %d are allowed", len(s.name), maxName)
+		return fmt.Errorf("restart: add listener: the name has %d bytes, at most %d are allowed", len(s.name), maxName)
 	case t.names[s.name]:
-		return fmt.Errorf("restart: there is a listener named %q already", s.name)
+		return fmt.Errorf("restart: add listener %q: the name is taken", s.name)
 	}
 	t.names[s.name] = true
 	return nil
@@ -165,7 +256,7 @@ const maxName = 255
 func (t *table) open(ctx context.Context, s *socket) error {
 	if o := t.claim(s); o != nil {
 		if err := s.adopt(o); err != nil {
-			return fmt.Errorf("restart: listener %q (%s %s) as inherited: %w", s.name, o.desc.Network, o.desc.Local, err)
+			return fmt.Errorf("restart: inherit listener %q (%s %s): %w", s.name, o.desc.Network, o.desc.Local, err)
 		}
 		return nil
 	}
@@ -179,7 +270,7 @@ func (t *table) open(ctx context.Context, s *socket) error {
 // too, else by address, whatever it was called.
 func (t *table) claim(s *socket) *offer {
 	// Looking an address up may ask a name server, so it comes first.
-	same := sameAddress(s.network, s.address)
+	matches := sockaddr.Matcher(s.network, s.address)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, byName := range []bool{true, false} {
@@ -187,7 +278,7 @@ func (t *table) claim(s *socket) *offer {
 			if o.claimed || o.desc.Kind != s.kind() || byName && o.desc.Name != s.name {
 				continue
 			}
-			if same(o.desc, byName) {
+			if matches(o.desc, byName) {
 				o.claimed = true
 				return o
 			}
@@ -196,49 +287,16 @@ func (t *table) claim(s *socket) *offer {
 	return nil
 }
 
-// adopt makes the offer's descriptor the socket.
-func (s *socket) adopt(o *offer) error {
-	f := o.file
-	o.file = nil
-	if s.datagrams != nil {
-		pc, err := fdutil.PacketConn(f)
-		if err != nil {
-			return err
-		}
-		s.packet = pc
-	} else {
-		ln, err := fdutil.Listener(f)
-		if err != nil {
-			return err
-		}
-		d, ok := ln.(deadliner)
-		if !ok {
-			ln.Close()
-			return fmt.Errorf("%T cannot be used", ln)
-		}
-		s.ln = newListener(d)
-	}
-	if got := s.addr().String(); got != o.desc.Local {
-		s.close()
-		return fmt.Errorf("the socket is bound to %s", got)
-	}
-	s.inherited = o.desc.Name
-	s.path = unixPath{path: o.desc.Path, dev: o.desc.Dev, ino: o.desc.Ino}
-	return nil
-}
-
 // explain adds to an error of bind what an operator can do about it.
 func (t *table) explain(s *socket, err error) error {
-	err = fmt.Errorf("restart: listener %q: %w", s.name, err)
+	err = fmt.Errorf("restart: add listener %q: %w", s.name, err)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
-	_, port, splitErr := net.SplitHostPort(s.address)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range t.offers {
-		_, held, heldErr := net.SplitHostPort(o.desc.Local)
-		if splitErr == nil && heldErr == nil && held == port {
+		if sockaddr.SamePort(s.address, o.desc.Local) {
 			return fmt.Errorf("%w; the predecessor's listener %q has %s, which overlaps: change the port as well, or stop the service and start it anew", err, o.desc.Name, o.desc.Local)
 		}
 	}
@@ -279,7 +337,9 @@ func (t *table) drop() []wire.File {
 			continue
 		}
 		o.claimed = true
-		o.file.Close()
+		if o.file != nil {
+			o.file.Close()
+		}
 		dropped = append(dropped, o.desc)
 	}
 	return dropped
@@ -292,34 +352,39 @@ func (t *table) close() {
 	t.closed = true
 }
 
-// close gives the socket up without touching its path.
-func (s *socket) close() {
-	if s.ln != nil {
-		s.ln.Close()
+// claims returns what the predecessor must know of the inherited sockets.
+func (t *table) claims() handshake.Claims {
+	var c handshake.Claims
+	for _, s := range t.list() {
+		if s.inherited == "" {
+			continue
+		}
+		c.Claimed = append(c.Claimed, s.inherited)
+		if _, ok := s.service().(Adopter); ok {
+			c.Adopts = append(c.Adopts, s.inherited)
+		}
 	}
-	if s.packet != nil {
-		s.packet.Close()
-	}
+	return c
 }
 
-// describe duplicates the socket's descriptor for a successor. The caller owns
-// it. A socket that its service has closed has none: net.ErrClosed.
-func (s *socket) describe() (wire.File, *os.File, error) {
-	var real any = s.packet
-	if s.ln != nil {
-		real = s.ln.real
+// inheritedAs returns the socket that the predecessor called name, nil if there
+// is none.
+func (t *table) inheritedAs(name string) *socket {
+	for _, s := range t.list() {
+		if name != "" && s.inherited == name {
+			return s
+		}
 	}
-	conn, ok := real.(syscall.Conn)
-	if !ok {
-		return wire.File{}, nil, fmt.Errorf("%T has no descriptor", real)
+	return nil
+}
+
+// renames returns our names for the inherited listeners, by the predecessor's.
+func (t *table) renames() map[string]string {
+	names := make(map[string]string)
+	for _, s := range t.list() {
+		if s.inherited != "" {
+			names[s.inherited] = s.name
+		}
 	}
-	f, err := fdutil.Dup(conn)
-	if err != nil {
-		return wire.File{}, nil, err
-	}
-	return wire.File{
-		Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
-		Local: s.addr().String(),
-		Path:  s.path.path, Dev: s.path.dev, Ino: s.path.ino,
-	}, f, nil
+	return names
 }

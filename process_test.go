@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/restart/internal/proctest"
+	"example.com/restart/internal/spawn"
 )
 
 // Point 1 of the issue: a new binary is copied over the old one, SIGHUP, the
@@ -229,7 +230,7 @@ func TestGrandchildInheritsNothing(t *testing.T) {
 	proctest.Use("grandchild")
 	got := s.ask("grandchild")
 	if !strings.Contains(got, "variable=false") {
-		t.Errorf("got %s, want no %s", got, channelVar)
+		t.Errorf("got %s, want no %s", got, spawn.ChannelVar)
 	}
 	if strings.Contains(got, "socket:") {
 		t.Errorf("got %s, want no socket", got)

@@ -11,32 +11,38 @@ import (
 	"sync/atomic"
 
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/spawn"
 )
 
-// A Restarter manages the services of one process and replaces that process
-// by another one when it is asked to. Make one with New. All its methods may be
-// called at any time and by several goroutines.
+// A Restarter manages the services of one process, and replaces that process by
+// another one when asked to. Make one with New. All its methods may be called at
+// any time and by several goroutines.
 type Restarter struct {
 	options    Options
 	sys        system
 	log        *slog.Logger
 	generation int
-	pred       *predecessor // nil on a cold start
+	pred       *handshake.Follower // nil on a cold start
 	table      *table
 	hooks      *hooks
 	signals    chan os.Signal
 
-	own, ownEnd *os.File // our lifeline: the read end to pass on, the end to keep
+	own      *os.File // our lifeline, to be passed on; borrowed
+	closeOwn func()
 
-	inbox    chan message
+	mail     mailbox
 	ran      atomic.Bool
 	stopped  chan struct{} // closed by Shutdown
 	stopOnce sync.Once
 	hammer   chan struct{} // a token for each Hammer
 	over     chan struct{} // closed when Run has returned
-	status   atomic.Pointer[Status]
-	adopted  atomic.Int64 // connections taken from the predecessor
-	alone    chan struct{}
+	adopted  atomic.Int64  // connections taken from earlier generations
+
+	status  atomic.Pointer[Status]
+	changed atomic.Pointer[chan struct{}] // closed when status changes
+
+	serving, draining, alone chan struct{} // closed when it is so
 }
 
 // New returns a Restarter. In a process that a restart has started it receives
@@ -45,11 +51,11 @@ type Restarter struct {
 // would end the program; the other signals are taken by Run.
 //
 // The error says what is wrong with the options, or with what was inherited:
-// a stale or forged RESTART_CHANNEL variable is never acted upon. New must be
-// called once in a process, before it starts any other process. Package http
-// calls it for the servers that it starts by itself: other services of such a
-// program are added to its Default. While two of them run,
-// Restart does nothing but say so.
+// a stale or forged RESTART_CHANNEL variable is never acted upon. Call New once
+// in a process, before it starts any other process. Package http calls it for
+// the servers that it starts by itself: other services of such a program are
+// added to its Default. While two Restarters run, Restart does nothing but say
+// so.
 func New(o Options) (*Restarter, error) { return newRestarter(o, realSystem()) }
 
 func newRestarter(o Options, sys system) (*Restarter, error) {
@@ -57,60 +63,60 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 	// may take itself for a successor.
 	conn, err := sys.inherit()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("restart: %w", err)
 	}
-	if o, err = o.withDefaults(startDir); err != nil {
+	if o, err = o.withDefaults(spawn.StartDir()); err != nil {
 		if conn != nil {
-			(&predecessor{conn: conn}).note(err)
+			(&handshake.Follower{Conn: conn}).Note(err)
 			conn.Close()
 		}
 		return nil, err
 	}
 	signals := make(chan os.Signal, 16)
 	r := &Restarter{
-		options: o,
-		sys:     sys,
-		log:     o.Logger,
-		hooks:   newHooks(func(s ...os.Signal) { sys.notify(signals, s...) }),
-		signals: signals,
-		inbox:   make(chan message),
-		stopped: make(chan struct{}),
-		hammer:  make(chan struct{}, 1),
-		over:    make(chan struct{}),
-		alone:   make(chan struct{}),
+		options:  o,
+		sys:      sys,
+		hooks:    newHooks(func(s ...os.Signal) { sys.notify(signals, s...) }),
+		signals:  signals,
+		mail:     newMailbox(),
+		stopped:  make(chan struct{}),
+		hammer:   make(chan struct{}, 1),
+		over:     make(chan struct{}),
+		serving:  make(chan struct{}),
+		draining: make(chan struct{}),
+		alone:    make(chan struct{}),
 	}
-	r.hooks.take(earlySignals...)
+	r.hooks.notify(earlySignals...)
 	if err := r.inherit(conn); err != nil {
 		sys.stop(signals)
-		return nil, err
+		return nil, fmt.Errorf("restart: %w", err)
 	}
-	r.log = r.log.With("generation", r.generation, "pid", os.Getpid())
-	if canReplace {
-		if r.own, r.ownEnd, err = os.Pipe(); err != nil {
-			sys.stop(signals)
-			if r.pred != nil {
-				r.table.drop()
-				r.pred.close()
-			}
-			return nil, fmt.Errorf("restart: lifeline: %w", err)
-		}
-	}
-	r.status.Store(&Status{Generation: r.generation, PID: os.Getpid()})
+	r.log = o.Logger.With("generation", r.generation, "pid", os.Getpid())
+	r.changed.Store(new(make(chan struct{})))
+	r.setStatus(&Status{Generation: r.generation, PID: os.Getpid()})
 	return r, nil
 }
 
 // inherit meets the predecessor at the other end of conn; nil: there is none.
 func (r *Restarter) inherit(conn *channel.Conn) (err error) {
+	if spawn.Supported {
+		if r.own, r.closeOwn, err = r.sys.lifeline(); err != nil {
+			if conn != nil {
+				conn.Close()
+			}
+			return fmt.Errorf("make lifeline: %w", err)
+		}
+	}
 	r.generation = 1
-	var offers []*offer
+	var inherited []handshake.Socket
 	if conn != nil {
-		if r.pred, err = meet(conn); err != nil {
+		if r.pred, err = handshake.Meet(conn); err != nil {
 			return err
 		}
-		r.generation = r.pred.generation + 1
-		offers = r.pred.offers
+		r.generation = r.pred.Generation + 1
+		inherited = r.pred.Sockets
 	}
-	r.table = newTable(r.options.ListenConfig, offers)
+	r.table = newTable(r.options.ListenConfig, inherited)
 	return nil
 }
 
@@ -121,11 +127,11 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 // The name stands for the listener across restarts. A successor claims the
 // socket that it inherited under this name if the address is still the same
 // (port 0: whatever the port), or one with this address that had another name;
-// otherwise it binds a new one, so that addresses may change. What a successor
-// does not claim is closed when it takes over, after the predecessor has
-// served the clients that were waiting there. But if an Add has failed, nothing
-// is taken for dropped: the successor gives up, whatever the program makes of
-// the error, and the predecessor serves on.
+// otherwise it binds a new one, so that addresses may change. A socket that no
+// Add of the successor claims is closed, after the predecessor has served the
+// clients that were waiting there. If an Add has failed, nothing is taken for
+// dropped: the successor gives up, whatever the program does with the error, and
+// the predecessor serves on.
 //
 // Add may be called before and during Run. After the drain has begun it
 // returns ErrStopped. The path of a Unix socket stays when one process replaces
@@ -133,7 +139,7 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 // left is replaced if nobody answers on it.
 func (r *Restarter) Add(name, network, address string, s Service) (net.Addr, error) {
 	if s == nil {
-		return nil, fmt.Errorf("restart: listener %q has no service", name)
+		return nil, fmt.Errorf("restart: add listener %q: the service is nil", name)
 	}
 	return r.add(&socket{name: name, network: network, address: address, stream: s})
 }
@@ -142,7 +148,7 @@ func (r *Restarter) Add(name, network, address string, s Service) (net.Addr, err
 // unixgram.
 func (r *Restarter) AddPacket(name, network, address string, s PacketService) (net.Addr, error) {
 	if s == nil {
-		return nil, fmt.Errorf("restart: listener %q has no service", name)
+		return nil, fmt.Errorf("restart: add listener %q: the service is nil", name)
 	}
 	return r.add(&socket{name: name, network: network, address: address, datagrams: s})
 }
@@ -159,7 +165,7 @@ func (r *Restarter) add(s *socket) (net.Addr, error) {
 	}
 	if err != nil {
 		if r.pred != nil {
-			r.pred.note(err)
+			r.pred.Note(err)
 		}
 		return nil, err
 	}
@@ -173,33 +179,60 @@ func (r *Restarter) restore(s *socket) error {
 	if !ok || r.pred == nil {
 		return nil
 	}
-	state, ok := r.pred.states[s.name]
+	state, ok := r.pred.States[s.name]
 	if !ok {
 		return nil
 	}
 	if err := st.Restore(state); err != nil {
-		return fmt.Errorf("restart: state of %q: %w", s.name, err)
+		return fmt.Errorf("restart: restore state of %q: %w", s.name, err)
 	}
 	return nil
 }
 
-// Before adds a hook that runs before what sig does. Hooks run in the order in
-// which they were added. An error keeps the signal from doing anything and is
-// logged: the place to check a new configuration before SIGHUP starts a
-// successor. A signal that does nothing of its own is taken from its default
-// action because of the hook.
-func (r *Restarter) Before(sig os.Signal, h Hook) { r.hooks.add(r.hooks.before, sig, h) }
+// Before adds a hook that runs before sig has its effect. Hooks run in the order
+// in which they were added. An error from a hook vetoes the effect. A signal that
+// has no effect of its own is taken from its default action because of the hook.
+//
+// The hooks of SIGHUP run for every restart, also for one that [Restarter.Restart]
+// asks for: the place to check a new configuration. Restart returns the veto; that
+// of a signal is logged.
+//
+// An error says that the hook can never run: it is nil, the signal cannot be
+// caught, Run has returned, or another Restarter runs in this process.
+func (r *Restarter) Before(sig os.Signal, h Hook) error { return r.addHook(r.hooks.before, sig, h) }
 
-// After adds a hook that runs after what sig does: after a restart has
-// succeeded or failed, see [Status.LastError], and after a drain has begun. An
-// error is logged.
-func (r *Restarter) After(sig os.Signal, h Hook) { r.hooks.add(r.hooks.after, sig, h) }
+// After adds a hook that runs after sig has had its effect: when a restart has
+// succeeded or failed, see [Status.LastError], and when a drain has begun. An
+// error from a hook is logged. Otherwise After is like Before.
+func (r *Restarter) After(sig os.Signal, h Hook) error { return r.addHook(r.hooks.after, sig, h) }
 
-// Alone returns a channel that is closed when this process serves and every
-// earlier generation has ended, however it ended. Work that only one process
-// may do, such as running jobs or holding a lock, should wait for it: an
-// earlier generation that drains may still be at it. It is never closed unless
-// Run runs.
+func (r *Restarter) addHook(to map[os.Signal][]Hook, sig os.Signal, h Hook) error {
+	select {
+	case <-r.over:
+		return fmt.Errorf("restart: add hook: %w", ErrStopped)
+	default:
+	}
+	if err := r.sys.process.hooked(r); err != nil {
+		return err
+	}
+	return r.hooks.add(to, sig, h)
+}
+
+// Serving returns a channel that is closed when this process serves: its
+// services accept and, after a restart, the predecessor no longer does. It is
+// never closed in a process that does not get so far.
+func (r *Restarter) Serving() <-chan struct{} { return r.serving }
+
+// Draining returns a channel that is closed when this process begins to drain,
+// because it was replaced or is to stop. Handlers of connections use the function
+// [Draining] instead.
+func (r *Restarter) Draining() <-chan struct{} { return r.draining }
+
+// Alone returns a channel that is closed when this process serves and the
+// processes of all earlier generations have ended, however they ended. Work that
+// only one process may do, such as running jobs or opening a database that locks
+// its file, should wait for it: an earlier generation may still be at it, also
+// after its Run has returned. The channel is never closed unless Run runs.
 func (r *Restarter) Alone() <-chan struct{} { return r.alone }
 
 // Run serves until the process is replaced or stopped and returns when it has
@@ -216,8 +249,10 @@ func (r *Restarter) Run(ctx context.Context) error {
 	}
 	defer close(r.over)
 	defer r.close()
-	r.sys.running.Add(1)
-	defer r.sys.running.Add(-1)
+	if err := r.sys.process.enter(r); err != nil {
+		return err
+	}
+	defer r.sys.process.leave(r)
 	return newLoop(r).run(ctx)
 }
 
@@ -227,23 +262,42 @@ func (r *Restarter) close() {
 	r.table.close()
 	r.table.drop()
 	if r.pred != nil {
-		r.pred.close()
+		r.pred.Close()
 	}
-	for _, f := range []*os.File{r.own, r.ownEnd} {
-		if f != nil {
-			f.Close()
-		}
+	if r.closeOwn != nil {
+		r.closeOwn()
 	}
 }
 
-// Restart starts a successor and waits until it serves. Nil means that it does,
-// and that this process drains. Otherwise this process goes on serving as if
-// nothing had happened: ErrUnsupported, ErrNotServing, ErrRestarting, ErrStopped
-// and ErrTooManyDraining say why nothing was tried, a *[RestartError] how far
-// it came. The end of ctx ends the attempt. The hooks of SIGHUP do not run: they
-// are the signal's. An error is returned and not logged.
+// lifelines returns those that a successor inherits: of the earlier generations
+// that live, and our own.
+func (r *Restarter) lifelines() []handshake.Lifeline {
+	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, File: r.own}
+	return append(r.living(), own)
+}
+
+// living returns the lifelines of the earlier generations that live.
+func (r *Restarter) living() []handshake.Lifeline {
+	if r.pred == nil {
+		return nil
+	}
+	var living []handshake.Lifeline
+	for _, line := range r.pred.Lifelines {
+		if !line.Gone() {
+			living = append(living, line)
+		}
+	}
+	return living
+}
+
+// Restart runs the Before hooks of SIGHUP, starts a successor and waits until
+// that serves. Nil means that the successor serves and this process drains.
+// Otherwise this process goes on serving as if nothing had happened:
+// ErrUnsupported, ErrNotServing, ErrRestarting, ErrStopped and ErrTooManyDraining
+// say why nothing was tried, a *[RestartError] how far the restart came. The end
+// of ctx ends the attempt. An error is returned and not logged.
 func (r *Restarter) Restart(ctx context.Context) error {
-	if !canReplace {
+	if !spawn.Supported {
 		return ErrUnsupported
 	}
 	if !r.ran.Load() {
@@ -251,7 +305,7 @@ func (r *Restarter) Restart(ctx context.Context) error {
 	}
 	result := make(chan error, 1)
 	select {
-	case r.inbox <- restartRequest{ctx, func(err error) { result <- err }}:
+	case r.mail.in <- restartAsked{ctx, func(err error) { result <- err }}:
 	case <-r.over:
 		return ErrStopped
 	}

@@ -7,33 +7,41 @@ import (
 )
 
 // A Service serves the connections of one listener. A *http.Server is one as
-// it stands; package example.com/restart/grpcadapter makes one of a
-// *grpc.Server.
+// it stands; package example.com/restart/http has one that loses nothing, and
+// example.com/restart/grpcadapter makes one of a *grpc.Server. [ServeOnce] helps
+// to write one, and package example.com/restart/servicetest tests it.
 //
 // Serve accepts from the listener until the listener is closed or Shutdown is
-// called. It owns the listener: it may close it, and Run closes it in any
-// case. The Restarter takes the service to be serving when Serve calls Accept
-// for the first time; a successor that has not come so far is not ready. Accept
-// then blocks until the successor has taken over, so a service needs to know
-// nothing of generations. An error from Serve while nothing asks it to stop
-// ends the whole program's serving: Run drains the other services and returns
-// that error. net.ErrClosed, http.ErrServerClosed and grpc.ErrServerStopped are
-// not errors but a service that is done. Accept itself may fail for a moment when
-// descriptors run out (EMFILE), as it may while a successor starts: a service
-// should try again, as net/http does.
+// called. Serve owns the listener and may close it; Run closes it in any case. A
+// service counts as serving when Serve calls Accept for the first time: until
+// then a successor is not ready. Accept blocks until the successor has taken
+// over, so a service needs to know nothing of generations. Accept may fail for a
+// moment when descriptors run out (EMFILE), also while a successor starts; a
+// service should try again, as net/http does.
+//
+// An error from Serve before Shutdown was called ends the program's serving: Run
+// drains the other services and returns that error. The exceptions are
+// net.ErrClosed, http.ErrServerClosed and grpc.ErrServerStopped, which say that
+// the service is done. An error from Serve after Shutdown was called is no
+// failure.
 //
 // Shutdown is called once, from another goroutine, when the process drains. No
 // new connection comes from the listener by then, and Accept blocks until the
-// listener is closed, which is the first thing Shutdown should do if the
-// service waits for Serve. It may be called before Serve, whose Accept must
-// then not be waited for. Shutdown returns when the work in hand is finished.
-// Its context ends when the drain is over by force, [Options.HammerTime] or
-// [Restarter.Hammer]; Shutdown should then return, but nothing depends on it.
-// The context carries the way to the successor, see [HandoverFrom].
+// listener is closed. Shutdown may run before Serve; then it must not wait for
+// Serve. Shutdown returns when the work in hand is finished. Its context ends
+// when the drain is ended by force, [Options.HammerTime] or [Restarter.Hammer];
+// Shutdown should then return, but nothing depends on that. The context carries
+// the way to the successor, see [HandoverFrom], and whether there is one, see
+// [Replaced].
 //
-// A Service may do more, found by interface: [Adopter], [Stateful], and
-// Close() error, which the hammer calls before it closes the connections that
-// are left.
+// A Service may do more. Each of these interfaces is optional:
+//
+//	[Stateful]     leaves bytes to the service of the same name in the successor
+//	[StateMerger]  leaves what has changed since, when it has shut down
+//	[Adopter]      takes live connections from the predecessor, see [Handover]
+//	[Announcer]    counts connections that were told to close
+//	[Logging]      gets the Restarter's logger
+//	[io.Closer]    is closed by the hammer, before the connections that are left
 type Service interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
@@ -41,31 +49,54 @@ type Service interface {
 
 // A PacketService serves a datagram socket.
 //
-// ServePacket reads from the socket until Shutdown is called. The socket is
-// shared with the successor, which reads from it as soon as it has taken over,
-// so for a short time both do: each datagram reaches one of them, and a
-// protocol whose answer needs state from an earlier datagram (QUIC) cannot be
-// served so. Shutdown must make ServePacket return; it should finish with what
-// has already been read, and read no more. Otherwise Shutdown is what it is
-// for a [Service], and so are errors.
+// ServePacket reads from the socket until Shutdown is called. The successor has
+// the same socket and reads from it as soon as it has taken over, so for a short
+// time both processes do. Each datagram reaches one of them. A protocol whose
+// answer needs state from an earlier datagram (QUIC) cannot be served so.
+//
+// Shutdown must make ServePacket return. It should finish with what has been
+// read, and read no more. Otherwise Shutdown, errors and the optional interfaces
+// are those of a [Service].
 type PacketService interface {
 	ServePacket(net.PacketConn) error
 	Shutdown(context.Context) error
 }
 
 // Stateful is implemented by a service that leaves bytes to the service of the
-// same name in its successor: session ticket keys, counters, a cache's index.
-// They travel through memory only, never through the environment or a file.
+// same name in its successor: session ticket keys, a cache's index. They travel
+// through memory only, never through the environment or a file.
+//
+// The old process goes on serving after State. What it changes then is lost
+// unless the service is a [StateMerger] too.
 type Stateful interface {
-	// State is called in the process that is asked to restart, before the
-	// successor starts and while this one goes on serving. An error makes the
-	// restart fail. The bytes may be at most 64 MiB.
+	// State is called in the old process, before the successor starts. An error
+	// makes the restart fail. The bytes may be at most 64 MiB.
 	State() ([]byte, error)
 
-	// Restore is called in the successor, in the course of Add, with what
-	// State returned there. It is not called when there is nothing to restore,
+	// Restore is called in the successor, in the course of Add, with the bytes
+	// that State returned. It is not called when there is nothing to restore,
 	// as on a cold start. An error makes Add fail.
 	Restore(state []byte) error
+}
+
+// A StateMerger is a [Stateful] service whose state changes while it serves:
+// counters, sessions. The changes between State and the end of the drain go to
+// the successor, so that none is lost.
+type StateMerger interface {
+	Stateful
+
+	// LastState is called in the old process, once, when Shutdown has returned
+	// and the service's connections are closed. It returns what has changed
+	// since the last call of State, at most 64 MiB; nil if nothing has. An error
+	// is logged.
+	LastState() ([]byte, error)
+
+	// MergeState is called in the successor, with the bytes that LastState
+	// returned. The successor has been serving for some time then, up to
+	// Options.HammerTime, so the changes must be added to its own. MergeState may
+	// be called once for each earlier generation, also during Shutdown; never if
+	// the old process is killed. An error is logged.
+	MergeState(changes []byte) error
 }
 
 // An Adopter takes live connections that the service of the same name in the
@@ -82,8 +113,16 @@ type Adopter interface {
 	Adopt(c net.Conn, state []byte) error
 }
 
-// A Logging service logs where the Restarter logs. Package example.com/restart/http,
-// tcp and grpcadapter have services that do, unless their Logger field is set.
+// An Announcer is a service that tells connections to close because they cannot
+// move. [Restarter.Status] adds up the counts.
+type Announcer interface {
+	// Announced returns how many connections were told so far.
+	Announced() int
+}
+
+// Logging is implemented by a service that logs where the Restarter logs. The
+// services of the packages example.com/restart/http, tcp and grpcadapter do,
+// unless their Logger field is set.
 type Logging interface {
 	// SetLogger is called once, by Add, before anything else. The logger is
 	// that of [Options.Logger] with the attributes generation, pid and listener.

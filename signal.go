@@ -2,16 +2,19 @@ package restart
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
 	"syscall"
 )
 
-// hooks holds what runs before and after signals, and which signals are taken
-// from the process's defaults. It is safe for concurrent use.
+// hooks holds what runs before and after signals, and takes the signals from
+// their default action. It is safe for concurrent use.
 type hooks struct {
-	take func(...os.Signal) // signal.Notify for our channel
+	notify func(...os.Signal) // signal.Notify for our channel
 
 	mu      sync.Mutex
 	before  map[os.Signal][]Hook
@@ -19,22 +22,29 @@ type hooks struct {
 	running bool
 }
 
-func newHooks(take func(...os.Signal)) *hooks {
-	return &hooks{take: take, before: make(map[os.Signal][]Hook), after: make(map[os.Signal][]Hook)}
+func newHooks(notify func(...os.Signal)) *hooks {
+	return &hooks{notify: notify, before: make(map[os.Signal][]Hook), after: make(map[os.Signal][]Hook)}
 }
 
-func (h *hooks) add(to map[os.Signal][]Hook, sig os.Signal, hook Hook) {
+func (h *hooks) add(to map[os.Signal][]Hook, sig os.Signal, hook Hook) error {
+	if hook == nil {
+		return errors.New("restart: add hook: it is nil")
+	}
+	if !canCatch(sig) {
+		return fmt.Errorf("restart: add hook: signal %v cannot be caught", sig)
+	}
 	h.mu.Lock()
 	to[sig] = append(to[sig], hook)
 	running := h.running
 	h.mu.Unlock()
 	if running {
-		h.take(sig)
+		h.notify(sig)
 	}
+	return nil
 }
 
-// run takes the signals: our own and those that hooks were added for. Until
-// then SIGINT and SIGTERM end the program as they end any other.
+// run takes the signals: our own and those that have hooks. Until then SIGINT
+// and SIGTERM end the program as they end any other.
 func (h *hooks) run() {
 	h.mu.Lock()
 	h.running = true
@@ -45,10 +55,9 @@ func (h *hooks) run() {
 		}
 	}
 	h.mu.Unlock()
-	h.take(sigs...)
+	h.notify(sigs...)
 }
 
-// of returns the hooks of sig.
 func (h *hooks) of(m map[os.Signal][]Hook, sig os.Signal) []Hook {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,73 +68,132 @@ func (h *hooks) of(m map[os.Signal][]Hook, sig os.Signal) []Hook {
 // still starts must not kill it.
 var earlySignals = []os.Signal{syscall.SIGHUP}
 
-// A dispatcher runs hooks and actions of signals, each signal's in its own
-// goroutine, so that a slow restart does not hold up SIGTERM. Only the loop
-// uses it.
-type dispatcher struct {
-	busy    map[os.Signal]bool
-	pending map[os.Signal]bool // came while busy; more than one are one
+func isEnding(sig os.Signal) bool { return sig == os.Interrupt || sig == syscall.SIGTERM }
+
+// An action is what a signal or a caller asks for: the Before hooks, then the
+// effect, then the After hooks. Every restart is an action of SIGHUP.
+type action struct {
+	sig   os.Signal
+	ctx   context.Context
+	reply func(error) // gets the outcome of the effect, or the veto
+
+	asked bool // by a caller, who is to get every error; not by a signal
+	over  bool // reply has been called; the After hooks may still run
 }
 
-// handle runs what belongs to sig: Before hooks, the action, After hooks. One
-// that is still busy is run once more when it is done; during a restart SIGHUP
-// is, when that has failed, else the successor does it.
-func (l *loop) handle(sig os.Signal) {
-	if l.signals.busy[sig] {
-		if sig == syscall.SIGHUP && l.state == StateRestarting {
-			l.again = true
-		} else {
-			l.signals.pending[sig] = true
-		}
-		return
+// actions are those that run, one of each signal at a time, each on a goroutine
+// of its own, so that a slow restart does not hold up SIGTERM. They belong to
+// the loop.
+type actions struct {
+	ctx        context.Context // of the hooks of signals
+	running    map[os.Signal]*action
+	pending    map[os.Signal][]*action
+	interrupts int             // SIGINTs so far
+	goroutines *sync.WaitGroup // those of the actions
+}
+
+func newActions() actions {
+	return actions{
+		running:    make(map[os.Signal]*action),
+		pending:    make(map[os.Signal][]*action),
+		goroutines: new(sync.WaitGroup),
 	}
-	l.signals.busy[sig] = true
-	l.hooks.Add(1)
-	go func() {
-		defer l.hooks.Done()
-		l.runHooks(l.hookCtx, sig)
-		l.post(signalDone{sig})
-	}()
 }
 
-func (l *loop) runHooks(ctx context.Context, sig os.Signal) {
-	h := l.r.hooks
-	for _, hook := range h.of(h.before, sig) {
-		if err := hook(ctx, sig); err != nil {
-			l.log.Error("restart: vetoed by a Before hook", "signal", sig.String(), "error", err)
+// ended returns a channel that is closed when no hook runs any more.
+func (as *actions) ended() <-chan struct{} {
+	ended := make(chan struct{})
+	go func() { as.goroutines.Wait(); close(ended) }()
+	return ended
+}
+
+// runAction is the goroutine of an action.
+func (h *hooks) runAction(a *action, signals context.Context, mail mailbox, log *slog.Logger) {
+	defer mail.post(actionEnded{a})
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	defer context.AfterFunc(signals, cancel)()
+	for _, hook := range h.of(h.before, a.sig) {
+		if err := hook(ctx, a.sig); err != nil {
+			mail.post(actionVetoed{a, err})
 			return
 		}
 	}
 	done := make(chan struct{})
-	if !l.post(signalAction{sig, done}) {
+	if !mail.post(actionAgreed{a, done}) {
 		return
 	}
 	<-done
-	for _, hook := range h.of(h.after, sig) {
-		if err := hook(ctx, sig); err != nil {
-			l.log.Error("restart: After hook failed", "signal", sig.String(), "error", err)
+	for _, hook := range h.of(h.after, a.sig) {
+		if err := hook(ctx, a.sig); err != nil {
+			log.Error("restart: After hook failed", "signal", a.sig.String(), "error", err)
 		}
 	}
 }
 
-// act does what sig does and closes done when that is done: for a restart that
-// it has succeeded or failed, for a drain that it has begun.
-func (l *loop) act(sig os.Signal, done chan struct{}) {
-	switch {
-	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
-		l.again = true
-	case sig == syscall.SIGHUP:
-		l.restart(l.hookCtx, func(err error) {
-			l.logFailure(err)
-			close(done)
-		})
+// act runs an action, at once or when the one of the same signal has ended. The
+// signals that come meanwhile are one.
+func (l *loop) act(a *action) {
+	sig := a.sig
+	if l.actions.running[sig] != nil {
+		signalled := slices.ContainsFunc(l.actions.pending[sig], func(p *action) bool { return !p.asked })
+		if a.asked || !signalled {
+			l.actions.pending[sig] = append(l.actions.pending[sig], a)
+		}
 		return
-	case sig == os.Interrupt && l.interrupts > 1 && l.state == StateDraining:
-		l.swing("second signal " + sig.String()) // came while the first one's hooks ran
-	case sig == os.Interrupt || sig == syscall.SIGTERM:
-		l.stop("signal " + sig.String())
-	case isHammer(sig):
-		l.swing("signal " + sig.String())
 	}
-	close(done)
+	l.actions.running[sig] = a
+	hooks, signals, mail, log := l.r.hooks, l.actions.ctx, l.mail, l.log
+	l.actions.goroutines.Go(func() { hooks.runAction(a, signals, mail, log) })
+}
+
+// perform does what an action is for, when its Before hooks have agreed. done
+// is closed when a restart has succeeded or failed, a drain has begun.
+func (l *loop) perform(a *action, done chan<- struct{}) {
+	finish := func(err error) {
+		a.over = true
+		a.reply(err)
+		close(done)
+	}
+	switch {
+	case a.sig == syscall.SIGHUP:
+		l.restart(a.ctx, finish)
+		return
+	case a.sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
+		l.swing("second signal " + a.sig.String()) // came while the first one's hooks ran
+	case isEnding(a.sig):
+		l.stop("signal " + a.sig.String())
+	case isHammer(a.sig):
+		l.swing("signal " + a.sig.String())
+	}
+	finish(nil)
+}
+
+// veto ends an action that a Before hook has refused.
+func (l *loop) veto(a *action, err error) {
+	a.over = true
+	if a.sig == syscall.SIGHUP {
+		err = &RestartError{Phase: PhaseHooks, Err: err}
+		l.lastError = err
+	}
+	if !a.asked {
+		l.log.Error("restart: vetoed by a Before hook", "signal", a.sig.String(), "error", err)
+		return
+	}
+	a.reply(err)
+}
+
+// endAction makes room for the next action of the same signal.
+func (l *loop) endAction(a *action) {
+	delete(l.actions.running, a.sig)
+	pending := l.actions.pending[a.sig]
+	if len(pending) == 0 || l.state == StateStopped {
+		return
+	}
+	l.actions.pending[a.sig] = pending[1:]
+	if next := pending[0]; next.asked {
+		l.askRestart(next.ctx, next.reply)
+	} else {
+		l.act(next)
+	}
 }

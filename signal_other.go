@@ -12,3 +12,5 @@ import (
 var ownSignals = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM}
 
 func isHammer(os.Signal) bool { return false }
+
+func canCatch(sig os.Signal) bool { return sig != os.Kill }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -70,6 +71,10 @@ func (x *run) signal(sig os.Signal) {
 	case <-time.After(patience):
 		x.t.Fatalf("signal %v is not taken", sig)
 	}
+	for len(x.r.signals) > 0 {
+		runtime.Gosched()
+	}
+	x.inLoop(func(*loop) {}) // it has been acted upon
 }
 
 // drained waits for a Run that was replaced or stopped in good order.
@@ -94,7 +99,7 @@ func TestHooksRunAroundARestart(t *testing.T) {
 		return errors.New("an After hook's error is logged only")
 	})
 	x.signal(syscall.SIGHUP)
-	x.log.wait(t, 2, "to=serving")
+	x.reached(StateServing, 2)
 	x.signal(syscall.SIGHUP)
 	x.drained()
 	s.want(t, "before hangup", "before too hangup", "failed", "before hangup", "before too hangup", "replaced")
@@ -109,7 +114,7 @@ func TestBeforeHookVetoes(t *testing.T) {
 			x.r.Before(sig, s.tell("not reached", nil))
 			x.r.After(sig, s.tell("not reached", nil))
 			x.signal(sig)
-			x.log.wait(t, 1, "vetoed", "configuration is invalid")
+			x.settled()
 			x.answers("old")
 			if got := x.r.Status().State; got != StateServing {
 				t.Errorf("got %v, want serving", got)
@@ -139,14 +144,13 @@ func TestSecondInterruptHammers(t *testing.T) {
 			x := start(t, Options{HammerTime: -1}, spawning(t)).serving()
 			x.hold()
 			x.signal(first)
-			x.log.wait(t, 1, "to=draining")
+			x.reached(StateDraining, 1)
 			x.signal(syscall.SIGINT)
 			if first != syscall.SIGINT {
-				x.log.wait(t, 2, "msg=\"restart: signal\"")
 				x.signal(syscall.SIGINT)
 			}
 			x.drained()
-			x.log.wait(t, 1, "closed by force", "cut=1")
+			x.cut(1)
 		})
 	}
 }
@@ -161,25 +165,26 @@ func TestSecondInterruptDuringTheFirstsHookHammers(t *testing.T) {
 	x.signal(syscall.SIGINT)
 	<-entered
 	x.signal(syscall.SIGINT)
-	x.log.wait(t, 2, "msg=\"restart: signal\"")
 	release()
 	x.drained()
-	x.log.wait(t, 1, "closed by force", "cut=1")
+	x.cut(1)
 }
 
 func TestHammerWhileServingOnlyLogs(t *testing.T) {
 	x := start(t, Options{HammerTime: -1}, spawning(t)).serving()
 	c := x.hold()
 	x.signal(syscall.SIGUSR2)
-	x.log.wait(t, 1, "hammer ignored", "user defined signal 2")
 	x.r.Hammer()
-	x.log.wait(t, 1, "hammer ignored", "why=Hammer")
+	for len(x.r.hammer) > 0 {
+		runtime.Gosched()
+	}
+	x.inLoop(func(*loop) {})
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Error(err)
 	}
-	x.log.wait(t, 1, "to=serving")
+	x.reached(StateServing, 1)
 	x.signal(syscall.SIGTERM)
-	x.log.wait(t, 1, "to=draining")
+	x.reached(StateDraining, 1)
 	select {
 	case err := <-x.result:
 		t.Fatalf("Run returned %v while a connection was open", err)
@@ -187,14 +192,14 @@ func TestHammerWhileServingOnlyLogs(t *testing.T) {
 	}
 	x.signal(syscall.SIGUSR2)
 	x.drained()
-	x.log.wait(t, 1, "closed by force", "cut=1")
+	x.cut(1)
 }
 
 // hold opens a connection whose handler ignores everything, the hammer's Close
 // excepted.
 func (x *run) hold() net.Conn {
 	x.t.Helper()
-	<-x.r.table.list()[0].ln.conns.whenEmpty() // of what was answered
+	<-x.r.table.list()[0].ln.Conns().WhenEmpty() // of what was answered
 	accepted := make(chan struct{})
 	ignore := func(c net.Conn) {
 		close(accepted)
@@ -243,4 +248,151 @@ func TestEverySignalIsTakenThatHasAHook(t *testing.T) {
 			t.Errorf("%v is not taken for its hook", sig)
 		}
 	}
+}
+
+// Several SIGHUPs during one that fails are one more.
+func TestSIGHUPDuringAFailingRestartTriesOnceMore(t *testing.T) {
+	var s story
+	begun, release := make(chan struct{}), make(chan struct{})
+	x := start(t, Options{}, spawning(t,
+		func(p *peer) { close(begun); <-release; fails(p) },
+		func(p *peer) { s.add("once more"); fails(p) },
+	)).serving()
+	x.r.Before(syscall.SIGHUP, s.tell("before", nil))
+	x.signal(syscall.SIGHUP)
+	<-begun
+	for range 3 {
+		x.signal(syscall.SIGHUP)
+	}
+	close(release)
+	x.reached(StateServing, 3)
+	x.settled()
+	s.want(t, "before hangup", "before hangup", "once more")
+}
+
+// settled waits until no signal is being handled.
+func (x *run) settled() {
+	x.t.Helper()
+	done := make(chan struct{})
+	x.r.After(syscall.SIGWINCH, func(context.Context, os.Signal) error { close(done); return nil })
+	x.signal(syscall.SIGWINCH)
+	<-done
+	bound := time.After(patience)
+	for busy := true; busy; {
+		busy = false
+		x.inLoop(func(l *loop) { busy = len(l.actions.running) > 0 })
+		select {
+		case <-bound:
+			x.t.Fatal("a signal is being handled for ever")
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+func TestSIGHUPDuringARestartReachesTheSuccessor(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		begun, release := make(chan struct{}), make(chan struct{})
+		var successor *peer
+		x := start(t, Options{}, spawning(t, func(p *peer) {
+			successor = p
+			close(begun)
+			<-release
+			p.manifest()
+			p.ready()
+			p.want(wire.TypeCommit, nil)
+			p.send(wire.TypeCommitted, wire.Committed{})
+			var g wire.Go
+			p.want(wire.TypeGo, &g)
+			if g.Again != again {
+				p.fatalf("got again %v, want %v", g.Again, again)
+			}
+			p.send(wire.TypeServing, wire.Serving{})
+		})).serving()
+		x.signal(syscall.SIGHUP)
+		<-begun
+		if again {
+			x.signal(syscall.SIGHUP)
+		}
+		close(release)
+		x.drained()
+		select {
+		case sig := <-successor.signals:
+			t.Errorf("again %v: it was sent %v as well, and would restart twice", again, sig)
+		default:
+		}
+	}
+}
+
+// "Go" cannot say it any more: the signal itself is passed on.
+func TestSIGHUPAfterGoReachesTheSuccessor(t *testing.T) {
+	gone, release := make(chan struct{}), make(chan struct{})
+	sent := make(chan os.Signal, 1)
+	x := start(t, Options{}, spawning(t, func(p *peer) {
+		toGo(p)
+		close(gone)
+		<-release
+		p.send(wire.TypeServing, wire.Serving{})
+		sent <- <-p.signals
+	})).serving()
+	x.signal(syscall.SIGHUP)
+	<-gone
+	x.signal(syscall.SIGHUP)
+	close(release)
+	x.drained()
+	if got, want := <-sent, syscall.SIGHUP; got != want {
+		t.Errorf("got signal %v, want %v", got, want)
+	}
+}
+
+// The successor does what its predecessor was asked for too late.
+func TestAgainMakesTheSuccessorRestart(t *testing.T) {
+	var s story
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.newHeir(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.r.sys.start = spawning(t, takeOver).start
+	x.r.Before(syscall.SIGHUP, s.tell("before", nil))
+	x.run()
+	inScript(func() { o.toServing(wire.Go{Again: true}) })
+	x.drained()
+	if got := x.times(StateRestarting); got != 1 {
+		t.Errorf("got %d restarts, want 1", got)
+	}
+	s.want(t, "before hangup") // who checks the configuration is asked here too
+}
+
+// A SIGHUP while hooks run is not lost, whether or not what they belong to has
+// come to a restart.
+func TestSIGHUPDuringHooksIsNotLost(t *testing.T) {
+	t.Run("after", func(t *testing.T) {
+		x := start(t, Options{}, spawning(t, fails, takeOver)).serving()
+		hook, entered, release := block()
+		defer release()
+		x.r.After(syscall.SIGHUP, hook)
+		x.signal(syscall.SIGHUP)
+		<-entered
+		x.signal(syscall.SIGHUP)
+		release()
+		x.drained()
+	})
+	t.Run("before, vetoed", func(t *testing.T) {
+		x := start(t, Options{}, spawning(t, takeOver)).serving()
+		hook, entered, release := block()
+		defer release()
+		veto := errors.New("configuration is being written")
+		x.r.Before(syscall.SIGHUP, hook)
+		x.r.Before(syscall.SIGHUP, func(context.Context, os.Signal) (err error) {
+			err, veto = veto, nil
+			return err
+		})
+		x.signal(syscall.SIGHUP)
+		<-entered
+		x.signal(syscall.SIGHUP)
+		release()
+		x.drained()
+	})
 }

@@ -12,3 +12,5 @@ import (
 var ownSignals = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR2}
 
 func isHammer(sig os.Signal) bool { return sig == syscall.SIGUSR2 }
+
+func canCatch(sig os.Signal) bool { return sig != syscall.SIGKILL && sig != syscall.SIGSTOP }

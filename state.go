@@ -28,23 +28,15 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", int(s))
 }
 
-// moves is every legal step. A successor that is told to give up, and a
-// process that cannot start, go from starting straight to draining: there is
-// nothing to drain then, but services are closed in the same way.
-var moves = map[State][]State{
-	StateNew:        {StateStarting},
-	StateStarting:   {StateServing, StateDraining},
-	StateServing:    {StateRestarting, StateDraining},
-	StateRestarting: {StateServing, StateDraining},
-	StateDraining:   {StateStopped},
-	StateStopped:    {},
-}
+// MarshalText returns the state's name, for JSON and logs.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// move makes the step from s to next. An illegal one is a bug in this package
-// and must not go on unseen.
-func (s State) move(next State) State {
-	if !slices.Contains(moves[s], next) {
-		panic(fmt.Sprintf("restart: illegal move from %v to %v", s, next))
+// UnmarshalText accepts what MarshalText returns.
+func (s *State) UnmarshalText(text []byte) error {
+	i := slices.Index(stateNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("restart: unknown state %q", text)
 	}
-	return next
+	*s = State(i)
+	return nil
 }

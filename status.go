@@ -1,38 +1,57 @@
 package restart
 
-// A Status is what a Restarter was doing at some moment.
+import "encoding/json"
+
+// A Status is what a Restarter was doing at some moment. Its JSON has the names
+// of states and the text of LastError.
 type Status struct {
-	State      State
-	Generation int // from 1
-	PID        int
+	State      State `json:"state"`
+	Generation int   `json:"generation"` // from 1
+	PID        int   `json:"pid"`
 
 	// Listeners in the order in which they were added.
-	Listeners []ListenerStatus
+	Listeners []ListenerStatus `json:"listeners"`
 
-	// Draining holds the PIDs of earlier generations that still drain, oldest
+	// Draining holds the PIDs of earlier generations that have not ended, oldest
 	// first.
-	Draining []int
+	Draining []int `json:"draining"`
 
 	// Successor is the PID of the process that has replaced this one, else 0.
-	Successor int
+	Successor int `json:"successor,omitempty"`
 
-	// Adopted counts the connections that came from the predecessor, HandedOver
-	// those that went to the successor and Cut those closed by the hammer. The
-	// last two count up to the latest change of State. Announced counts those
-	// that could not move and were told to close, as far as services count them.
-	Adopted, HandedOver, Announced, Cut int
+	// Adopted counts the connections that came from earlier generations,
+	// HandedOver those that went to the successor and Cut those closed by the
+	// hammer. The last two count up to the latest change of State. Announced
+	// counts those that could not move and were told to close, see [Announcer].
+	Adopted    int `json:"adopted"`
+	HandedOver int `json:"handed_over"`
+	Announced  int `json:"announced"`
+	Cut        int `json:"cut"`
 
 	// LastError is why the last restart failed; nil if it did not.
-	LastError error
+	LastError error `json:"-"`
+}
+
+// MarshalJSON encodes s with LastError as the string last_error.
+func (s Status) MarshalJSON() ([]byte, error) {
+	type plain Status // without this method
+	text := ""
+	if s.LastError != nil {
+		text = s.LastError.Error()
+	}
+	return json.Marshal(struct {
+		plain
+		LastError string `json:"last_error,omitempty"`
+	}{plain(s), text})
 }
 
 // A ListenerStatus belongs to one name given to Add.
 type ListenerStatus struct {
-	Name        string
-	Network     string
-	Address     string // that it is bound to
-	Inherited   bool   // rather than bound by this process
-	Connections int    // open now, hijacked ones too; 0 for datagrams
+	Name        string `json:"name"`
+	Network     string `json:"network"`
+	Address     string `json:"address"`     // that it is bound to
+	Inherited   bool   `json:"inherited"`   // rather than bound by this process
+	Connections int    `json:"connections"` // open now, hijacked ones too; 0 for datagrams
 }
 
 // Status returns a snapshot. It does not wait for anything.
@@ -40,7 +59,7 @@ func (r *Restarter) Status() Status {
 	s := *r.status.Load()
 	s.Adopted = int(r.adopted.Load())
 	for _, line := range r.living() {
-		s.Draining = append(s.Draining, line.pid)
+		s.Draining = append(s.Draining, line.PID)
 	}
 	for _, sock := range r.table.list() {
 		ls := ListenerStatus{
@@ -48,7 +67,7 @@ func (r *Restarter) Status() Status {
 			Inherited: sock.inherited != "",
 		}
 		if sock.ln != nil {
-			ls.Connections = sock.ln.conns.len()
+			ls.Connections = sock.ln.Conns().Len()
 		}
 		s.Announced += sock.announced()
 		s.Listeners = append(s.Listeners, ls)
@@ -58,22 +77,15 @@ func (r *Restarter) Status() Status {
 
 // announced asks the service how many connections it has told to close.
 func (s *socket) announced() int {
-	if a, ok := s.service().(interface{ Announced() int }); ok {
+	if a, ok := s.service().(Announcer); ok {
 		return a.Announced()
 	}
 	return 0
 }
 
-// living returns the lifelines of the earlier generations that still drain.
-func (r *Restarter) living() []lifeline {
-	if r.pred == nil {
-		return nil
-	}
-	var living []lifeline
-	for _, line := range r.pred.lifelines {
-		if !line.gone() {
-			living = append(living, line)
-		}
-	}
-	return living
+// setStatus lets Status see s, and wakes whoever waits for a change.
+func (r *Restarter) setStatus(s *Status) {
+	next := make(chan struct{})
+	r.status.Store(s)
+	close(*r.changed.Swap(&next))
 }

@@ -221,6 +221,47 @@ func poll(c syscall.Conn) (n int, err error) {
 	return n, err
 }
 
+// Memory returns a file in memory that holds b and cannot be changed any more.
+// The caller owns it.
+func Memory(b []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("restart-state", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "memory")
+	if _, err := f.WriteAt(b, 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
+	}
+	return f, nil
+}
+
+// ReadMemory returns the size bytes that f, made by Memory, holds. It borrows
+// f.
+func ReadMemory(f *os.File, size int64) ([]byte, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() || fi.Size() != size {
+		return nil, fmt.Errorf("a file of mode %v and %d bytes, want %d bytes of memory", fi.Mode(), fi.Size(), size)
+	}
+	b := make([]byte, size)
+	_, err = f.ReadAt(b, 0)
+	return b, err
+}
+
+// IsPipe reports whether f is a pipe. It borrows f.
+func IsPipe(f *os.File) bool {
+	fi, err := f.Stat()
+	return err == nil && fi.Mode()&os.ModeNamedPipe != 0
+}
+
 // FileID returns what tells a file from another one at the same path.
 func FileID(fi os.FileInfo) (dev, ino uint64) {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {

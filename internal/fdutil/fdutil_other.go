@@ -32,5 +32,14 @@ func AtEOF(*os.File) bool { return true }
 // Readable returns false.
 func Readable(syscall.Conn) bool { return false }
 
+// Memory returns errors.ErrUnsupported.
+func Memory([]byte) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+// ReadMemory returns errors.ErrUnsupported.
+func ReadMemory(*os.File, int64) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+// IsPipe returns false.
+func IsPipe(*os.File) bool { return false }
+
 // FileID returns 0, 0: the file cannot be told from another at its path.
 func FileID(os.FileInfo) (dev, ino uint64) { return 0, 0 }

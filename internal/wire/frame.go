@@ -64,6 +64,8 @@ const (
 	TypeConns     Type = 13 // P: live connections, one descriptor each
 	TypeAdopted   Type = 14 // S: what became of them
 	TypeSource    Type = 15 // P: one descriptor, a channel on which Conns come
+	TypeClaims    Type = 16 // S: listeners I took, if Ready has no room for all
+	TypeLastState Type = 17 // P: what a Stateful service has changed since State
 )
 
 var typeNames = map[Type]string{
@@ -71,6 +73,7 @@ var typeNames = map[Type]string{
 	TypeNote: "note", TypeReady: "ready", TypeCommit: "commit", TypeCommitted: "committed",
 	TypeGo: "go", TypeServing: "serving", TypeFailed: "failed", TypeAbort: "abort",
 	TypeConns: "conns", TypeAdopted: "adopted", TypeSource: "source",
+	TypeClaims: "claims", TypeLastState: "last state",
 }
 
 // Known reports whether this version of the protocol defines t.

@@ -30,6 +30,8 @@ var every = map[Type]any{
 	TypeConns:     &Conns{Batch: 1, Conns: []Conn{{Name: "web", State: []byte("s")}}},
 	TypeAdopted:   &Adopted{Batch: 1, Refused: []int{0}, Reason: "full"},
 	TypeSource:    &Source{Names: map[string]string{"a": "b"}},
+	TypeClaims:    &Claims{Claimed: []string{"web"}, Adopts: []string{"web"}},
+	TypeLastState: &LastState{Name: "web", Size: 9},
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -71,9 +71,24 @@ type State struct {
 // Start ends the inheritance.
 type Start struct{}
 
+// Clip bounds words that are quoted: a frame is bounded too.
+func Clip(words string) string {
+	if len(words) > 4096 {
+		return words[:4096] + "…"
+	}
+	return words
+}
+
 // Note and Failed carry the successor's own words.
 type Note struct {
 	Text string `json:"text"`
+}
+
+// Claims comes before Ready, as often as it takes, where Ready would exceed a
+// frame. The lists mean what they mean there.
+type Claims struct {
+	Claimed []string `json:"claimed,omitempty"`
+	Adopts  []string `json:"adopts,omitempty"`
 }
 
 // Ready says which inherited sockets the successor took, by the predecessor's
@@ -144,4 +159,11 @@ type Adopted struct {
 	Batch   uint64 `json:"batch"`
 	Refused []int  `json:"refused,omitempty"`
 	Reason  string `json:"reason,omitempty"` // why the first of them was refused
+}
+
+// LastState announces one descriptor, a file in memory (memfd_create(2)) with
+// Size bytes: what the service Name has changed since it gave its State.
+type LastState struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
 }

@@ -1,0 +1,280 @@
+//go:build linux
+
+package restart
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/manager"
+	"example.com/restart/internal/proctest"
+	"example.com/restart/internal/spawn"
+)
+
+// configVar names the file with a role's configuration, which every
+// generation reads anew.
+const configVar = "RESTART_TEST_CONFIG"
+
+// A config is what the server does in the next generation.
+type config struct {
+	Listeners                []listenerConfig
+	HammerTime, ReadyTimeout time.Duration
+	MaxDraining              int
+	PIDFile                  string
+
+	Fault   string // goes wrong so, before New
+	Gate    string // a FIFO: waits there before Run until somebody writes
+	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM
+	Sibling bool   // successors are made siblings
+	NoFile  uint64 // limit of open files, after New
+	Reaper  int    // whose child an orphan is
+	Suicide bool   // dies as soon as a successor has been started
+
+	Path string   // what to start instead
+	Args []string // appended to what is started
+	Wrap string   // sh -c of this instead, with the program as "$@"
+}
+
+type listenerConfig struct{ Name, Network, Address string }
+
+// versionMark precedes a version at the end of a binary: ELF does not mind.
+const versionMark = "\nRESTART-TEST-VERSION="
+
+func version() string {
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err.Error()
+	}
+	defer exe.Close()
+	fi, err := exe.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	tail := make([]byte, 100)
+	n, _ := exe.ReadAt(tail, fi.Size()-int64(len(tail)))
+	if _, v, ok := bytes.Cut(tail[:n], []byte(versionMark)); ok {
+		return string(v)
+	}
+	return "v1"
+}
+
+func die(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	os.Exit(1)
+}
+
+func serverRole() {
+	fmt.Printf("start pid=%d version=%s args=%q\n", os.Getpid(), version(), os.Args[1:])
+	var cfg config
+	b, err := os.ReadFile(os.Getenv(configVar))
+	if err == nil {
+		err = json.Unmarshal(b, &cfg)
+	}
+	if err != nil {
+		die("configuration: %v", err)
+	}
+	_, successor := os.LookupEnv(spawn.ChannelVar)
+	if successor {
+		fault(cfg)
+	}
+	o := Options{
+		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, MaxDraining: cfg.MaxDraining, PIDFile: cfg.PIDFile,
+		Logger:  slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Command: cfg.command,
+	}
+	sys := realSystem()
+	if cfg.Sibling {
+		sys.manager = sibling{}
+	}
+	if cfg.Suicide {
+		start := sys.start
+		sys.start = func(c spawn.Command, parent spawn.Parent, f *os.File, tl *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
+			if _, err := start(c, parent, f, tl, greet); err != nil {
+				die("%v", err)
+			}
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	r, err := newRestarter(o, sys)
+	if err != nil {
+		die("%v", err)
+	}
+	if successor && cfg.Fault == "exit after New" {
+		die("the license has expired")
+	}
+	for _, l := range cfg.Listeners {
+		s := &lineService{name: l.Name, r: r}
+		addr, err := r.Add(l.Name, l.Network, l.Address, s)
+		if err != nil {
+			die("%v", err)
+		}
+		fmt.Printf("added name=%s addr=%s pid=%d\n", l.Name, addr, os.Getpid())
+	}
+	if cfg.Veto {
+		veto := func(context.Context, os.Signal) error { return errors.New("vetoed by the test") }
+		r.Before(syscall.SIGHUP, veto)
+		r.Before(syscall.SIGTERM, veto)
+	}
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		r.Before(sig, func(_ context.Context, sig os.Signal) error {
+			fmt.Printf("before %v pid=%d\n", sig, os.Getpid())
+			return nil
+		})
+		r.After(sig, func(_ context.Context, sig os.Signal) error {
+			fmt.Printf("after %v pid=%d\n", sig, os.Getpid())
+			return nil
+		})
+	}
+	if successor && cfg.Gate != "" {
+		fmt.Printf("waiting pid=%d\n", os.Getpid())
+		if _, err := os.ReadFile(cfg.Gate); err != nil {
+			die("%v", err)
+		}
+	}
+	if cfg.NoFile > 0 {
+		limit := syscall.Rlimit{Cur: cfg.NoFile, Max: cfg.NoFile}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			die("%v", err)
+		}
+	}
+	err = r.Run(context.Background())
+	fmt.Printf("exit pid=%d error=%v files=%d goroutines=%d\n", os.Getpid(), err, len(proctest.Files()), runtime.NumGoroutine())
+	if err != nil {
+		die("%v", err)
+	}
+}
+
+// fault does in a successor, before New, what a bad release does.
+func fault(cfg config) {
+	switch cfg.Fault {
+	case "", "exit after New":
+	case "talk": // when the predecessor is gone
+		for os.Getppid() != cfg.Reaper {
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Fprintln(os.Stderr, "here I am")
+	case "exit":
+		fmt.Fprintln(os.Stderr, "first words\nlast words: no such plugin")
+		os.Exit(3)
+	case "panic":
+		panic("nobody expects this")
+	case "hang":
+		select {}
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+		select {}
+	default:
+		die("no fault %q", cfg.Fault)
+	}
+}
+
+func (c *config) command(cmd *Command) error {
+	if c.Path != "" {
+		cmd.Path = c.Path
+	}
+	cmd.Args = append(cmd.Args, c.Args...)
+	if c.Wrap != "" {
+		cmd.Args = append([]string{"sh", "-c", c.Wrap, "sh", cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+	}
+	return nil
+}
+
+// A lineService answers lines. It handles each connection to its end.
+type lineService struct {
+	testService
+	name string
+	r    *Restarter
+}
+
+func (s *lineService) Serve(ln net.Listener) error {
+	s.fail = make(chan error)
+	accept := s.lines
+	s.accept.Store(&accept)
+	return s.testService.Serve(ln)
+}
+
+func (s *lineService) lines(c net.Conn) {
+	lines := bufio.NewScanner(c)
+	for lines.Scan() {
+		switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
+		case "who":
+			fmt.Fprintf(c, "%s %d %d %s\n", version(), s.r.Status().Generation, os.Getpid(), s.name)
+		case "hold": // a slow request: the client decides how long it takes
+			fmt.Fprintf(c, "held %d\n", os.Getpid())
+			if lines.Scan() {
+				fmt.Fprintf(c, "done %d\n", os.Getpid())
+			}
+		case "deaf": // ends only when the connection is closed under it
+			fmt.Fprintf(c, "held %d\n", os.Getpid())
+			io.Copy(io.Discard, c)
+			return
+		case "restart":
+			err := s.r.Restart(context.Background())
+			fmt.Fprintf(c, "%q\n", fmt.Sprint(err))
+		case "status":
+			st := s.r.Status()
+			st.LastError = nil // an interface does not survive JSON
+			b, err := json.Marshal(st)
+			if err != nil {
+				b = []byte(err.Error())
+			}
+			fmt.Fprintf(c, "%s\n", b)
+		case "nonblocking":
+			fmt.Fprintln(c, s.nonBlocking())
+		case "grandchild":
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = append(os.Environ(), proctest.RoleVar+"=grandchild")
+			out, err := cmd.CombinedOutput()
+			fmt.Fprintf(c, "%q %v\n", out, err)
+		case "load":
+			fmt.Fprintf(c, "files=%d goroutines=%d\n", len(proctest.Files()), runtime.NumGoroutine())
+		case "say":
+			fmt.Fprintln(os.Stderr, rest)
+			fmt.Fprintln(c, "said")
+		default:
+			fmt.Fprintf(c, "what? %q\n", word)
+		}
+	}
+}
+
+func (s *lineService) nonBlocking() bool {
+	all := true
+	for _, sock := range s.r.table.list() {
+		nb, err := fdutil.NonBlocking(sock.ln.Socket().(syscall.Conn))
+		all = all && nb && err == nil
+	}
+	return all
+}
+
+// grandchildRole shows what a process gets that a server starts for its own
+// ends.
+func grandchildRole() {
+	_, found := os.LookupEnv(spawn.ChannelVar)
+	fmt.Printf("variable=%v", found)
+	for _, f := range proctest.Files() {
+		fmt.Printf(" %s", f)
+	}
+	fmt.Println()
+}
+
+// sibling is a manager that wants successors to be its own children.
+type sibling struct{ manager.Nobody }
+
+func (sibling) Parent() spawn.Parent { return spawn.OurParent }

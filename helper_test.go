@@ -1,0 +1,281 @@
+//go:build linux
+
+package restart
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/manager"
+	"example.com/restart/internal/spawn"
+)
+
+// patience bounds every wait of these tests. It is a guard against hanging,
+// never a measure.
+const patience = 15 * time.Second
+
+type sysConn = syscall.Conn
+
+func dup(t *testing.T, c sysConn) *os.File {
+	t.Helper()
+	f, err := fdutil.Dup(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// readable reports whether poll(2) finds c readable.
+func readable(t *testing.T, c sysConn) bool {
+	t.Helper()
+	var n int
+	err := fdutil.Control(c, func(fd int) (err error) {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// logs is a slog.Handler whose lines tests can wait for.
+type logs struct {
+	mu      *sync.Mutex
+	buf     *bytes.Buffer
+	changed *chan struct{}
+	slog.Handler
+}
+
+func newLogs(t *testing.T) *logs {
+	buf, changed := new(bytes.Buffer), make(chan struct{})
+	l := &logs{mu: new(sync.Mutex), buf: buf, changed: &changed}
+	l.Handler = slog.NewTextHandler(buf, &slog.HandlerOptions{Level: slog.LevelDebug})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log:\n%s", l.String())
+		}
+	})
+	return l
+}
+
+func (l *logs) Handle(ctx context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.Handler.Handle(ctx, r)
+	close(*l.changed)
+	*l.changed = make(chan struct{})
+	return err
+}
+
+func (l *logs) WithAttrs(as []slog.Attr) slog.Handler {
+	with := *l
+	with.Handler = l.Handler.WithAttrs(as)
+	return &with
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// wait returns when n lines hold all the words.
+func (l *logs) wait(t *testing.T, n int, words ...string) {
+	t.Helper()
+	bound := time.After(patience)
+	for {
+		l.mu.Lock()
+		changed := *l.changed
+		count := l.countLocked(words)
+		l.mu.Unlock()
+		if count >= n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-bound:
+			t.Fatalf("%d of %d lines with %q in the log", count, n, words)
+		}
+	}
+}
+
+func (l *logs) count(words ...string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.countLocked(words)
+}
+
+func (l *logs) countLocked(words []string) int {
+	count := 0
+	for line := range strings.Lines(l.buf.String()) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			count++
+		}
+	}
+	return count
+}
+
+// fakeSystem is the system of a process on a cold start that can start none.
+func fakeSystem() system {
+	return system{
+		program: os.Args[0],
+		inherit: func() (*channel.Conn, error) { return nil, nil },
+		start: func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error) {
+			return nil, errors.New("no process in this test")
+		},
+		notify:  func(chan<- os.Signal, ...os.Signal) {}, // tests send to r.signals
+		stop:    func(chan<- os.Signal) {},
+		process: new(process),
+		manager: manager.Nobody{},
+		entered: func(State) {},
+		lifeline: func() (*os.File, func(), error) {
+			r, w, err := os.Pipe()
+			return r, func() { r.Close(); w.Close() }, err
+		},
+	}
+}
+
+// fakeRestarter makes a Restarter whose files are closed at the end, run or
+// not.
+func fakeRestarter(t *testing.T, o Options, sys system) *Restarter {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(newLogs(t))
+	}
+	r, err := newRestarter(o, sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !r.ran.Load() {
+			r.close()
+			for _, s := range r.table.list() {
+				s.close()
+			}
+		}
+	})
+	return r
+}
+
+// A testService answers each connection with a line that names it, after the
+// client has sent one. It has no sockets or clocks of its own.
+type testService struct {
+	answer string
+	accept atomic.Pointer[func(net.Conn)] // instead of answering
+
+	mu       sync.Mutex
+	ln       net.Listener
+	shut     bool
+	fail     chan error // ends Serve
+	shutdown error      // result of Shutdown
+	handlers sync.WaitGroup
+}
+
+func newTestService() *testService { return &testService{fail: make(chan error, 1)} }
+
+func (s *testService) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	s.ln = ln
+	shut := s.shut
+	s.mu.Unlock()
+	if shut {
+		ln.Close()
+		return net.ErrClosed
+	}
+	accepted := make(chan error, 1)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if errors.Is(err, syscall.EMFILE) {
+				runtime.Gosched() // until a file is closed
+				continue
+			}
+			if err != nil {
+				accepted <- err
+				return
+			}
+			s.handlers.Go(func() { s.handle(c) })
+		}
+	}()
+	select {
+	case err := <-accepted:
+		return err
+	case err := <-s.fail:
+		ln.Close()
+		<-accepted
+		return err
+	}
+}
+
+func (s *testService) handle(c net.Conn) {
+	defer c.Close()
+	if accept := s.accept.Load(); accept != nil {
+		(*accept)(c)
+		return
+	}
+	buf := make([]byte, 100)
+	if _, err := c.Read(buf); err == nil {
+		fmt.Fprintln(c, s.answer)
+	}
+}
+
+func (s *testService) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.shut = true
+	ln := s.ln
+	s.mu.Unlock()
+	if ln != nil {
+		ln.Close()
+	}
+	done := make(chan struct{})
+	go func() { s.handlers.Wait(); close(done) }()
+	select {
+	case <-done:
+		return s.shutdown
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// ask sends one line on a new connection and returns the answer. It never
+// tries twice.
+func ask(address string) (string, error) {
+	c, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := fmt.Fprintln(c, "?"); err != nil {
+		return "", err
+	}
+	buf := make([]byte, 100)
+	n, err := c.Read(buf)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(buf[:n])), nil
+}
+
+func slogTo(l *logs) *slog.Logger { return slog.New(l) }

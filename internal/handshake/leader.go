@@ -1,0 +1,299 @@
+package handshake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/wire"
+)
+
+const (
+	// abortGrace is what a successor gets to leave by itself after "abort",
+	// killGrace what the kernel gets to carry SIGKILL out.
+	abortGrace = 3 * time.Second
+	killGrace  = 5 * time.Second
+)
+
+// A Step says how far a successor has come.
+type Step int
+
+// The steps, in order.
+const (
+	Start  Step = iota // until the process runs
+	Ready              // until every service is ready to accept
+	Commit             // until the PID file is written
+	Go                 // until it accepts
+)
+
+// A Leader is the old process's end of the handshake.
+type Leader struct {
+	// Start starts the process with its end of the channel, which it borrows.
+	Start func(theirs *os.File, tail *spawn.Tail, greet spawn.Greeting) (spawn.Process, error)
+
+	// Replacing is called when the successor has committed, before it is told to
+	// accept. An error gives up the restart.
+	Replacing func(pid int) error
+
+	// Again reports whether another restart was asked for during this one. It
+	// is called just before the successor is told to accept.
+	Again func() bool
+
+	Log *slog.Logger
+}
+
+// A Successor is the process that leads on.
+type Successor struct {
+	Claims
+	PID  int // as it says itself: under a wrapper script not the one that was started
+	Conn *channel.Conn
+
+	proc spawn.Process
+}
+
+// A Failure says why a successor failed. Nothing of the attempt is left.
+type Failure struct {
+	Step   Step
+	PID    int // 0: no process was started
+	Exit   string
+	Stderr string
+	Err    error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// What ends a wait for the successor's next message.
+var (
+	errExited = errors.New("it exited before taking over")
+	errGaveUp = errors.New("it gave up")
+)
+
+// Lead starts a successor, leaves it the manifest and leads it up to the point
+// where it accepts. ctx can end that until "go" is said; after that only its
+// deadline counts. The error is a *Failure.
+func (l *Leader) Lead(ctx context.Context, m *Manifest) (*Successor, error) {
+	a := &attempt{leader: l, tail: new(spawn.Tail)}
+	err := a.lead(ctx, m)
+	if err == nil {
+		return &a.Successor, nil
+	}
+	if ctx.Err() != nil && !errors.Is(err, errGaveUp) {
+		err = context.Cause(ctx)
+	}
+	return nil, a.cleanUp(err)
+}
+
+// An attempt is one call of Lead.
+type attempt struct {
+	Successor
+	leader *Leader
+	step   Step
+	tail   *spawn.Tail
+	note   string // the successor's words, to be quoted if it fails
+}
+
+func (a *attempt) lead(ctx context.Context, m *Manifest) error {
+	if err := a.start(m); err != nil {
+		return err
+	}
+	// Every wait below ends with ctx.
+	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	a.step = Ready
+	if err := m.send(a.Conn); err != nil {
+		return a.quote(err)
+	}
+	var ready wire.Ready
+	if err := a.await(wire.TypeReady, &ready); err != nil {
+		return err
+	}
+	a.PID = ready.PID
+	a.Claimed, a.Adopts = append(a.Claimed, ready.Claimed...), append(a.Adopts, ready.Adopts...)
+
+	a.step = Commit
+	if err := a.Conn.Send(wire.TypeCommit, wire.Commit{}); err != nil {
+		return a.quote(err)
+	}
+	if err := a.await(wire.TypeCommitted, &wire.Committed{}); err != nil {
+		return err
+	}
+	if err := a.leader.Replacing(a.PID); err != nil {
+		return err
+	}
+
+	// From here on the successor may serve, so this process must either be
+	// replaced or see it dead. Only the time-out still counts.
+	a.step = Go
+	if !stop() {
+		return context.Cause(ctx)
+	}
+	bound := time.Now().Add(killGrace)
+	if deadline, ok := ctx.Deadline(); ok && deadline.After(bound) {
+		bound = deadline
+	}
+	a.Conn.SetDeadline(bound)
+	if err := a.Conn.Send(wire.TypeGo, wire.Go{Again: a.leader.Again()}); err != nil {
+		return a.quote(err)
+	}
+	if err := a.await(wire.TypeServing, &wire.Serving{}); err != nil {
+		return err
+	}
+	a.proc.StopStderr()
+	return a.Conn.SetDeadline(time.Time{})
+}
+
+// start starts the process with its end of a new channel.
+//
+// Who we are and where standard error goes is said before the process is there:
+// whatever happens to us from then on, the successor has a reader for its
+// standard error, and no SIGPIPE ends it.
+func (a *attempt) start(m *Manifest) error {
+	conn, theirs, err := channel.Pair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	a.proc, err = a.leader.Start(theirs, a.tail, func(stderr, pipe *os.File) error {
+		return greet(conn, m.PID, m.Generation, stderr, pipe)
+	})
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	a.Conn, a.PID = conn, a.proc.PID()
+	return nil
+}
+
+// await waits for a message of type want.
+func (a *attempt) await(want wire.Type, v any) error {
+	for {
+		f, fds, err := a.Conn.RecvRaw()
+		channel.CloseRaw(fds)
+		if err != nil {
+			return a.quote(err)
+		}
+		switch f.Type {
+		case want:
+			return f.Decode(v)
+		case wire.TypeClaims:
+			var m wire.Claims
+			if err := f.Decode(&m); err != nil {
+				return err
+			}
+			a.Claimed, a.Adopts = append(a.Claimed, m.Claimed...), append(a.Adopts, m.Adopts...)
+		case wire.TypeNote, wire.TypeFailed:
+			var m wire.Note
+			if err := f.Decode(&m); err != nil {
+				return err
+			}
+			a.note = m.Text
+			if f.Type == wire.TypeFailed {
+				return a.quote(errGaveUp)
+			}
+		default:
+			return fmt.Errorf("invalid message from successor: got %v, want %v", f.Type, want)
+		}
+	}
+}
+
+// quote puts the successor's own words to the error that ended a wait.
+func (a *attempt) quote(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		err = errExited
+	}
+	if a.note == "" || !errors.Is(err, errExited) && !errors.Is(err, errGaveUp) {
+		return err
+	}
+	return &quoted{words: a.note, cause: err}
+}
+
+// A quoted error is a failure in the successor's own words.
+type quoted struct {
+	words string
+	cause error
+}
+
+func (q *quoted) Error() string { return q.words }
+func (q *quoted) Unwrap() error { return q.cause }
+
+// cleanUp makes sure that a successor that failed is gone, and says how it
+// ended. A process that will neither leave nor die keeps its channel: the end of
+// that would tell it to serve.
+func (a *attempt) cleanUp(err error) *Failure {
+	f := &Failure{Step: a.step, Err: err}
+	if a.proc == nil {
+		return f
+	}
+	f.PID = a.PID
+	a.Conn.SetDeadline(time.Now().Add(abortGrace))
+	if !errors.Is(err, errExited) {
+		_ = a.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(err.Error())}) // it may be gone
+	}
+	// After "go" SIGTERM would make it stop like any process that serves, and
+	// remove the files that are ours again. "abort" tells it not to.
+	if !errors.Is(err, errExited) && !errors.Is(err, errGaveUp) && a.step != Go {
+		a.signalBoth(syscall.SIGTERM)
+	}
+	if !a.gone(abortGrace) {
+		a.signalBoth(syscall.SIGKILL)
+		if !a.gone(killGrace) {
+			a.leader.Log.Error("restart: cannot kill a successor that failed", "successor", a.PID)
+			return f
+		}
+	}
+	a.Conn.Close()
+	f.Exit = a.proc.Release()
+	f.Stderr = a.tail.String()
+	return f
+}
+
+// signalBoth reaches both the process that was started and, under a wrapper, the
+// one that spoke.
+func (a *attempt) signalBoth(sig syscall.Signal) {
+	a.proc.Signal(sig)
+	if a.PID != a.proc.PID() {
+		a.Signal(sig)
+	}
+}
+
+// gone waits until the other end of the channel is closed and the process has
+// ended.
+func (a *attempt) gone(within time.Duration) bool {
+	bound := time.Now().Add(within)
+	a.Conn.SetDeadline(bound)
+	for {
+		_, fds, err := a.Conn.RecvRaw()
+		channel.CloseRaw(fds)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
+			break
+		}
+	}
+	return a.proc.Wait(time.Until(bound))
+}
+
+// Signal sends a signal to the process that serves, not to its wrapper.
+func (s *Successor) Signal(sig syscall.Signal) {
+	if s.PID == s.proc.PID() {
+		s.proc.Signal(sig)
+		return
+	}
+	if p, err := os.FindProcess(s.PID); err == nil {
+		_ = p.Signal(sig) // it may be gone
+		p.Release()
+	}
+}
+
+// Release gives up the process. The channel stays open.
+func (s *Successor) Release() { s.proc.Release() }

@@ -1,0 +1,176 @@
+//go:build linux
+
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/wire"
+)
+
+// A fakeRecipient keeps what it gets.
+type fakeRecipient struct {
+	adopt   func(name string, c net.Conn, state []byte) error
+	merged  chan string
+	follows chan map[string]string
+	aborts  chan string
+}
+
+func newRecipient() *fakeRecipient {
+	return &fakeRecipient{merged: make(chan string, 10), follows: make(chan map[string]string, 10), aborts: make(chan string, 10)}
+}
+
+func (r *fakeRecipient) Adopt(name string, c net.Conn, state []byte) error {
+	return r.adopt(name, c, state)
+}
+func (r *fakeRecipient) Merge(name string, state []byte) { r.merged <- name + " " + string(state) }
+func (r *fakeRecipient) Aborted(reason string)           { r.aborts <- reason }
+func (r *fakeRecipient) Follow(conn *channel.Conn, names map[string]string) {
+	conn.Close()
+	r.follows <- names
+}
+
+// receiving returns a Receiver and the old process's end of its channel.
+func receiving(t *testing.T, names map[string]string, to Recipient) (*Receiver, *channel.Conn) {
+	t.Helper()
+	ours, f, err := channel.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := channel.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs.SetDeadline(time.Now().Add(20 * time.Second))
+	r := Receive(ours, names, to, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { theirs.Close(); <-r.done; r.Close() })
+	return r, theirs
+}
+
+// sendConns sends n connections that are all to the same peer.
+func sendConns(t *testing.T, to *channel.Conn, m wire.Conns, n int) {
+	t.Helper()
+	_, server := tcpPair(t)
+	var fds []int
+	for range n {
+		fd, err := fdutil.DupRaw(server.(*net.TCPConn))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+	}
+	if err := to.SendRaw(wire.TypeConns, m, fds); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A connection that does not arrive (no free descriptors) or is refused is
+// answered for: the predecessor keeps it.
+func TestReceiverAnswers(t *testing.T) {
+	to := newRecipient()
+	var got []string
+	to.adopt = func(name string, c net.Conn, state []byte) error {
+		if string(state) == "odd" {
+			return errors.New("odd")
+		}
+		got = append(got, name)
+		return c.Close()
+	}
+	_, old := receiving(t, nil, to)
+	sendConns(t, old, wire.Conns{Batch: 7, Conns: []wire.Conn{{Name: "a"}, {Name: "b", State: []byte("odd")}, {Name: "c"}, {Name: "d"}}}, 3)
+	f, _, err := old.Recv()
+	var answer wire.Adopted
+	if err == nil {
+		err = f.Decode(&answer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(answer.Batch, answer.Refused, answer.Reason), "7 [1 3]odd"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := fmt.Sprint(got), "[a c]"; got != want {
+		t.Errorf("got %s adopted, want %s", got, want)
+	}
+}
+
+// An earlier generation uses names that may have changed since.
+func TestReceiverTranslatesNames(t *testing.T) {
+	to := newRecipient()
+	names := make(chan string, 2)
+	to.adopt = func(name string, c net.Conn, _ []byte) error { names <- name; return c.Close() }
+	r, old := receiving(t, map[string]string{"web": "www"}, to)
+	sendConns(t, old, wire.Conns{Conns: []wire.Conn{{Name: "web"}, {Name: "dropped"}}}, 2)
+	if _, _, err := old.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := (<-names)+","+(<-names), "www,"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// The next generation gets the channel, and names of its predecessor's.
+	if !r.Stop(20 * time.Second) {
+		t.Fatal("Stop: receiving goes on")
+	}
+	to2 := newRecipient()
+	_, next := receiving(t, nil, to2)
+	if err := r.PassOn(next, map[string]string{"www": "main", "other": "other"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(<-to2.follows), "map[web:main]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestReceiverMergesTheLastState(t *testing.T) {
+	to := newRecipient()
+	_, old := receiving(t, nil, to)
+	s := NewSender(old)
+	long := strings.Repeat("x", 1<<20)
+	if err := s.SendLastState("web", []byte(long)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-to.merged; got != "web "+long {
+		t.Errorf("got %d bytes, want %d", len(got)-len("web "), len(long))
+	}
+	s.Close()
+}
+
+// Messages that cannot be understood end the channel, not only our reading of
+// it: connections that were still to come would hang otherwise.
+func TestReceiverClosesTheChannelItCannotRead(t *testing.T) {
+	for name, send := range map[string]func(*channel.Conn) error{
+		"conns": func(c *channel.Conn) error { return c.Send(wire.TypeConns, "no object") },
+		"state": func(c *channel.Conn) error { return c.Send(wire.TypeLastState, "no object") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, old := receiving(t, nil, newRecipient())
+			if err := send(old); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := old.Recv(); err != io.EOF {
+				t.Errorf("got %v, want EOF", err)
+			}
+			<-r.done
+		})
+	}
+}
+
+func TestReceiverPassesAbortOn(t *testing.T) {
+	to := newRecipient()
+	_, old := receiving(t, nil, to)
+	if err := old.Send(wire.TypeAbort, wire.Abort{Reason: "too late"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-to.aborts, "too late"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,218 @@
+//go:build linux
+
+package transfer
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/wire"
+)
+
+// senders returns a Sender and the other end of its channel.
+func senders(t *testing.T) (*Sender, *channel.Conn) {
+	t.Helper()
+	ours, f, err := channel.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := channel.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs.SetDeadline(time.Now().Add(20 * time.Second))
+	c := NewSender(ours)
+	t.Cleanup(func() { theirs.Close(); c.Close() })
+	return c, theirs
+}
+
+// tcpPair returns both ends of a connection.
+func tcpPair(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+// receiveConns receives one batch.
+func receiveConns(t *testing.T, c *channel.Conn) (wire.Conns, []*os.File) {
+	t.Helper()
+	f, files, err := c.Recv()
+	if err != nil {
+		t.Error(err)
+		return wire.Conns{}, nil
+	}
+	var m wire.Conns
+	if err := f.Decode(&m); err != nil || f.Type != wire.TypeConns {
+		t.Errorf("got %v, %v", f.Type, err)
+	}
+	return m, files
+}
+
+// A connection that was sent works at the other end, with its state, and its
+// peer notices nothing.
+func TestSendMovesAConnection(t *testing.T) {
+	c, theirs := senders(t)
+	client, server := tcpPair(t)
+	sent := make(chan error, 1)
+	go func() { sent <- c.Send("web", server.(*net.TCPConn), []byte("state")) }()
+
+	m, files := receiveConns(t, theirs)
+	if len(m.Conns) != 1 || len(files) != 1 || m.Conns[0].Name != "web" || string(m.Conns[0].State) != "state" {
+		t.Fatalf("got %+v with %d files", m, len(files))
+	}
+	moved, err := net.FileConn(files[0])
+	channel.CloseAll(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer moved.Close()
+	select {
+	case err := <-sent:
+		t.Fatalf("Send returned %v before the answer", err)
+	default:
+	}
+	if err := theirs.Send(wire.TypeAdopted, wire.Adopted{Batch: m.Batch}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(moved, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 5)
+	if _, err := io.ReadFull(client, b); err != nil || string(b) != "hello" {
+		t.Errorf("the peer got %q, %v", b, err)
+	}
+	if got, want := c.Counts(), (Counts{Moved: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Many at once travel in batches, and each gets its own answer.
+func TestSendManyAndRefuseSome(t *testing.T) {
+	const n = 700
+	c, theirs := senders(t)
+	client, server := tcpPair(t)
+	_ = client
+	go func() {
+		for got := 0; got < n; {
+			m, files := receiveConns(t, theirs)
+			if len(files) == 0 {
+				return
+			}
+			channel.CloseAll(files)
+			got += len(m.Conns)
+			answer := wire.Adopted{Batch: m.Batch, Reason: "odd"}
+			for i, conn := range m.Conns {
+				if strings.HasSuffix(string(conn.State), "odd") {
+					answer.Refused = append(answer.Refused, i)
+				}
+			}
+			if err := theirs.Send(wire.TypeAdopted, answer); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			state := []byte("even")
+			if i%2 == 1 {
+				state = []byte("odd")
+			}
+			err := c.Send("web", server.(*net.TCPConn), state)
+			if got, want := errors.Is(err, ErrRefused), i%2 == 1; got != want {
+				t.Errorf("parcel %d: got %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := c.Counts(); got.Moved != n/2 || got.Refused != n/2 || !strings.Contains(got.Reason, "odd") {
+		t.Errorf("got %+v, want %d, %d, odd", got, n/2, n/2)
+	}
+}
+
+// A successor that dies, or talks nonsense, loses no connection: it is still
+// open here.
+func TestSendToADyingSuccessor(t *testing.T) {
+	for name, end := range map[string]func(*channel.Conn){
+		"dies": func(c *channel.Conn) { c.Close() },
+		"dies when it has it": func(c *channel.Conn) {
+			_, files, _ := c.Recv()
+			channel.CloseAll(files)
+			c.Close()
+		},
+		"answers another batch, then dies": func(c *channel.Conn) {
+			_, files, _ := c.Recv()
+			channel.CloseAll(files)
+			c.Send(wire.TypeAdopted, wire.Adopted{Batch: 4711})
+			c.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, theirs := senders(t)
+			client, server := tcpPair(t)
+			go end(theirs)
+			for range 2 {
+				if err := c.Send("web", server.(*net.TCPConn), nil); !errors.Is(err, ErrGone) {
+					t.Errorf("got %v, want that it is gone", err)
+				}
+			}
+			if _, err := io.WriteString(server, "x"); err != nil {
+				t.Errorf("the connection is not usable any more: %v", err)
+			}
+			b := make([]byte, 1)
+			if _, err := io.ReadFull(client, b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// However large the states, what fit puts into one message fits.
+func TestFit(t *testing.T) {
+	for _, size := range []int{0, 1, 100, 1000, MaxConnState} {
+		for _, name := range []string{"w", strings.Repeat("\x00", 255)} {
+			var parcels []*parcel
+			for range wire.MaxFiles {
+				parcels = append(parcels, &parcel{name: name, state: make([]byte, size)})
+			}
+			total := 0
+			for len(parcels) > 0 {
+				var now []*parcel
+				now, parcels = fit(parcels)
+				total += len(now)
+				var m wire.Conns
+				for _, p := range now {
+					m.Conns = append(m.Conns, wire.Conn{Name: p.name, State: p.state})
+				}
+				if _, err := wire.Append(nil, wire.TypeConns, m); err != nil {
+					t.Fatalf("%d bytes of state, name of %d: %v", size, len(name), err)
+				}
+			}
+			if total != wire.MaxFiles {
+				t.Errorf("got %d of %d", total, wire.MaxFiles)
+			}
+		}
+	}
+}

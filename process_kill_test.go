@@ -1,0 +1,297 @@
+//go:build linux
+
+package restart
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/proctest"
+	"example.com/restart/internal/spawn"
+)
+
+// gated serves, and starts a successor that waits before Run. It returns the
+// two processes and what lets the successor go.
+func gated(t *testing.T) (s *server, old, successor int, open func()) {
+	t.Helper()
+	s = serve(t, config{})
+	gate := s.file("gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.configure(func(c *config) { c.Gate = gate })
+	old = s.pid()
+	s.Signal(old, syscall.SIGHUP)
+	s.Wait(1, "waiting")
+	s.configure(func(c *config) { c.Gate = "" })
+	return s, old, s.PIDs()[1], func() {
+		t.Helper()
+		if err := os.WriteFile(gate, nil, 0); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSIGKILLOfThePredecessor(t *testing.T) {
+	s, old, _, open := gated(t)
+	s.Signal(old, syscall.SIGKILL)
+	s.WaitExit(old)
+	queued := s.dial() // the socket is still there
+	open()
+	s.serving(2)
+	if got := queued.ask("who"); !strings.HasPrefix(got, "v1 2 ") {
+		t.Errorf("got %q, want an answer of generation 2", got)
+	}
+	queued.Close()
+	s.replace()
+	s.stop()
+}
+
+// The successor's standard error is a pipe that its predecessor reads. One that
+// dies at once leaves a successor that can write all the same: SIGPIPE would
+// end it, and nobody would serve.
+func TestSIGKILLBeforeTheManifest(t *testing.T) {
+	s := serve(t, config{Suicide: true})
+	old := s.pid()
+	s.configure(func(c *config) { c.Suicide, c.Fault, c.Reaper = false, "talk", os.Getpid() })
+	s.Signal(old, syscall.SIGHUP)
+	s.WaitExit(old)
+	s.serving(2)
+	s.addr = field(s.Wait(2, "added"), "addr") // nothing was inherited
+	s.configure(func(c *config) { c.Fault = "" })
+	s.replace()
+	s.stop()
+	if got := s.Stderr(); !strings.Contains(got, "here I am") {
+		t.Errorf("got %q on standard error, want what the successor wrote", got)
+	}
+}
+
+func TestSIGKILLOfTheSuccessor(t *testing.T) {
+	s, old, successor, _ := gated(t)
+	stop := s.load()
+	s.Signal(successor, syscall.SIGKILL)
+	s.Wait(1, "restart: failed", "signal: killed")
+	if pid := s.pid(); pid != old {
+		t.Errorf("process %d serves, want %d", pid, old)
+	}
+	if s.replace() == old {
+		t.Error("the restart after it changed nothing")
+	}
+	stop()
+	s.stop()
+}
+
+// Either may be killed at any moment: somebody serves as long as one lives.
+func TestSIGKILLBetweenMessages(t *testing.T) {
+	for i := range 10 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			s := serve(t, config{})
+			old := s.pid()
+			victim := old
+			s.Signal(old, syscall.SIGHUP)
+			s.Wait(2, "start pid")
+			if i%2 == 1 {
+				victim = s.PIDs()[1]
+			}
+			for range i * 200 { // another moment each time
+				_, _ = unix.Getpriority(unix.PRIO_PROCESS, 0)
+			}
+			s.Signal(victim, syscall.SIGKILL)
+			s.WaitExit(victim)
+			if victim == old {
+				s.Wait(1, "restart: serving", fmt.Sprintf("pid=%d ", s.PIDs()[1]))
+				// Another one if it died before it had left anything: a cold start.
+				s.addr = field(s.Wait(2, "added"), "addr")
+			} else if strings.Contains(s.Wait(1, "generation=1 ", "from=restarting"), "to=draining") {
+				s.WaitEnd() // it had taken over, and nobody was to follow it
+				return
+			}
+			if s.pid() == victim {
+				t.Error("the dead answer")
+			}
+			s.stop()
+		})
+	}
+}
+
+// With no successor, clients in the accept queue are served all the same.
+func TestSIGTERMServesTheAcceptQueue(t *testing.T) {
+	s := serve(t, config{})
+	old := s.pid()
+	s.Signal(old, syscall.SIGSTOP) // so that they wait in the queue
+	var clients []*client
+	for range 20 {
+		c := s.dial()
+		fmt.Fprintln(c, "who")
+		clients = append(clients, c)
+	}
+	s.Signal(old, syscall.SIGTERM)
+	s.Signal(old, syscall.SIGCONT)
+	for _, c := range clients {
+		if answer, err := c.lines.ReadString('\n'); err != nil || !strings.HasPrefix(answer, "v1 1 ") {
+			t.Errorf("got %q, %v", answer, err)
+		}
+		c.Close()
+	}
+	s.WaitEnd()
+	s.exited(old)
+}
+
+func TestHammerCutsWhoIgnoresTheContext(t *testing.T) {
+	s := serve(t, config{HammerTime: 50 * time.Millisecond})
+	old := s.pid()
+	c := s.dial()
+	c.ask("deaf")
+	s.replace()
+	if _, err := c.lines.ReadString('\n'); err == nil {
+		t.Error("got an answer, want the end")
+	} else if errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %v, want a clean end", err)
+	}
+	s.Wait(1, "closed by force", fmt.Sprintf("pid=%d ", old), "cut=")
+	s.exited(old)
+	s.stop()
+}
+
+func TestHammerByHandOnly(t *testing.T) {
+	s := serve(t, config{HammerTime: -1})
+	old := s.pid()
+	s.Signal(old, syscall.SIGUSR2)
+	s.Wait(1, "hammer ignored")
+	c := s.dial()
+	c.ask("deaf")
+	pid := s.replace()
+	if got := s.status().Draining; len(got) != 1 || got[0] != old {
+		t.Errorf("got %v draining, want %d", got, old)
+	}
+	s.Signal(old, syscall.SIGUSR2)
+	s.Wait(1, "closed by force", "cut=") // how many: see TestSecondInterruptHammers
+	s.exited(old)
+	if s.pid() != pid {
+		t.Error("another process serves")
+	}
+	s.stop()
+}
+
+// Two signals at once: whatever the order, all end and nobody hangs.
+func TestTwoSignalsAtOnce(t *testing.T) {
+	for _, sigs := range [][]syscall.Signal{
+		{syscall.SIGHUP, syscall.SIGTERM},
+		{syscall.SIGTERM, syscall.SIGHUP},
+		{syscall.SIGINT, syscall.SIGTERM},
+		{syscall.SIGHUP, syscall.SIGHUP},
+	} {
+		t.Run(fmt.Sprint(sigs), func(t *testing.T) {
+			s := serve(t, config{})
+			old := s.pid()
+			for _, sig := range sigs {
+				s.Signal(old, sig)
+			}
+			s.exited(old)
+			// Which of them came first decides whether anybody serves now, and
+			// whether that one restarts again.
+			for range 5 {
+				c, err := net.DialTimeout("tcp", s.addr, patience)
+				if err != nil {
+					break
+				}
+				asked := &client{t: t, Conn: c, lines: bufio.NewReader(c)}
+				var version string
+				var generation, pid int
+				answer, err := asked.try("who")
+				c.Close()
+				if n, _ := fmt.Sscan(answer, &version, &generation, &pid); n != 3 {
+					t.Fatalf("got %q, %v", answer, err)
+				}
+				s.Signal(pid, syscall.SIGTERM)
+				s.WaitExit(pid)
+			}
+			s.WaitEnd()
+		})
+	}
+}
+
+func TestVeto(t *testing.T) {
+	s := serve(t, config{})
+	s.configure(func(c *config) { c.Veto = true })
+	pid := s.replace()
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		s.Signal(pid, sig)
+		s.Wait(1, "vetoed by the test", "signal="+fmt.Sprintf("%v", sig))
+	}
+	if s.pid() != pid {
+		t.Error("another process serves")
+	}
+	s.configure(func(c *config) { c.Veto = false })
+	s.replace()
+	s.stop()
+}
+
+// The wrong number in the environment, or somebody else's socket.
+func TestStrayChannel(t *testing.T) {
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	tcp := dup(t, ln)
+	defer tcp.Close()
+	ours, theirs, err := channel.Pair() // silent, then with a wrong PID
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	if err := ours.Send(1, map[string]int{"pid": 1, "generation": 1}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		value string
+		file  *os.File
+		want  string
+	}{
+		"no number":   {"x", nil, "not the number of a descriptor"},
+		"negative":    {"-1", nil, "not the number of a descriptor"},
+		"output":      {"1", nil, "not the number of a descriptor"},
+		"huge":        {"99999999999999999999", nil, "not the number of a descriptor"},
+		"not open":    {"1000", nil, "not open"},
+		"a file":      {"3", file, "not a socket"},
+		"tcp":         {"3", tcp, "not a restart channel"},
+		"another PID": {"3", theirs, "the channel belongs to"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proctest.Use("server")
+			cfg := filepath.Join(t.TempDir(), "config.json")
+			if err := os.WriteFile(cfg, []byte(`{"Listeners":[{"Name":"a","Network":"tcp","Address":"127.0.0.1:0"}]}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), executable(t))
+			cmd.Env = append(os.Environ(), proctest.RoleVar+"=server", configVar+"="+cfg, spawn.ChannelVar+"="+tt.value, "GORACE=atexit_sleep_ms=0")
+			if tt.file != nil {
+				cmd.ExtraFiles = []*os.File{dup(t, tt.file)}
+				defer cmd.ExtraFiles[0].Close()
+			}
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), tt.want) || !strings.Contains(string(out), "restart: ") {
+				t.Errorf("got %v, %s; want %q in it", err, out, tt.want)
+			}
+		})
+	}
+}

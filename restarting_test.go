@@ -1,0 +1,509 @@
+//go:build linux
+
+package restart
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/gate"
+	"example.com/restart/internal/pidfile"
+	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/wire"
+	"golang.org/x/sys/unix"
+)
+
+// What a successor may do wrong, and what becomes of it. After each of them the
+// old process serves on, and a good successor replaces it.
+var failedSuccessors = map[string]struct {
+	script  func(*peer)
+	options Options
+	phase   Phase
+	want    string           // in the error's text
+	signals []syscall.Signal // sent to it
+}{
+	"gone at once": {
+		script: func(p *peer) {},
+		phase:  PhaseReady, want: "it exited before taking over (exit status 7)",
+	},
+	"gone after the manifest": {
+		script: func(p *peer) { p.manifest() },
+		phase:  PhaseReady, want: "it exited before taking over (exit status 7)",
+	},
+	"note, then gone": {
+		script: func(p *peer) {
+			p.manifest()
+			p.send(wire.TypeNote, wire.Note{Text: "first words"})
+			p.send(wire.TypeNote, wire.Note{Text: "last words"})
+		},
+		phase: PhaseReady, want: "phase ready: last words (exit status 7)",
+	},
+	"failed": {
+		script: func(p *peer) {
+			p.manifest()
+			p.send(wire.TypeFailed, wire.Note{Text: "address already in use"})
+			p.want(wire.TypeAbort, nil)
+		},
+		phase: PhaseReady, want: "phase ready: address already in use (exit status 7)",
+	},
+	"failed without words": {
+		script: func(p *peer) { p.manifest(); p.send(wire.TypeFailed, wire.Note{}); p.want(wire.TypeAbort, nil) },
+		phase:  PhaseReady, want: "gave up",
+	},
+	"never ready": {
+		script:  func(p *peer) { p.manifest(); p.want(wire.TypeAbort, nil) },
+		options: Options{ReadyTimeout: 2 * time.Second},
+		phase:   PhaseReady, want: "not ready within 2s (Options.ReadyTimeout)",
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"never ready, and deaf": {
+		script:  func(p *peer) { p.manifest(); <-p.ended },
+		options: Options{ReadyTimeout: 2 * time.Second},
+		phase:   PhaseReady, want: "not ready within 2s",
+		signals: []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL},
+	},
+	"gone after ready": {
+		script: func(p *peer) { p.manifest(); p.ready() },
+		phase:  PhaseCommit, want: "exited before",
+	},
+	"gone after commit": {
+		script: func(p *peer) { p.manifest(); p.ready(); p.want(wire.TypeCommit, nil) },
+		phase:  PhaseCommit, want: "exited before",
+	},
+	"PID file": {
+		script: func(p *peer) {
+			p.manifest()
+			p.ready()
+			p.want(wire.TypeCommit, nil)
+			p.send(wire.TypeFailed, wire.Note{Text: "PID file: no space left on device"})
+			p.want(wire.TypeAbort, nil)
+		},
+		phase: PhaseCommit, want: "no space left on device",
+	},
+	"never committed": {
+		script: func(p *peer) {
+			p.manifest()
+			p.ready()
+			p.want(wire.TypeCommit, nil)
+			p.want(wire.TypeAbort, nil)
+		},
+		options: Options{ReadyTimeout: 2 * time.Second},
+		phase:   PhaseCommit, want: "not ready within",
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"gone after go": {
+		script: func(p *peer) { toGo(p) },
+		phase:  PhaseGo, want: "exited before",
+	},
+	"failed after go": {
+		script: func(p *peer) {
+			toGo(p)
+			p.send(wire.TypeFailed, wire.Note{Text: "no luck"})
+			p.want(wire.TypeAbort, nil)
+		},
+		phase: PhaseGo, want: "no luck",
+	},
+	"ready twice": {
+		script: func(p *peer) { p.manifest(); p.ready(); p.ready(); wantAborted(p) },
+		phase:  PhaseCommit, want: "got ready, want committed",
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"out of turn": {
+		script: func(p *peer) { p.manifest(); p.send(wire.TypeServing, wire.Serving{}); wantAborted(p) },
+		phase:  PhaseReady, want: "got serving, want ready",
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"bad ready": {
+		script: func(p *peer) {
+			p.manifest()
+			p.send(wire.TypeReady, map[string]any{"pid": -1})
+			wantAborted(p)
+		},
+		phase: PhaseReady, want: "pid -1",
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"garbage": {
+		script: func(p *peer) { p.manifest(); p.raw("GET / HTTP/1.1\r\n\r\n"); wantAborted(p) },
+		phase:  PhaseReady, want: wire.ErrMagic.Error(),
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"wrong version": {
+		script: func(p *peer) {
+			p.manifest()
+			p.raw("RSTT\x00\x02\x00\x06\x00\x00\x00\x02{}")
+			wantAborted(p)
+		},
+		phase: PhaseReady, want: wire.ErrVersion.Error(),
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+	"cut off": {
+		script: func(p *peer) { p.manifest(); p.raw("RSTT\x00\x01\x00\x06\x00\x00\x00\x09{}"); wantAborted(p) },
+		phase:  PhaseReady, want: wire.ErrTruncated.Error(),
+		signals: []syscall.Signal{syscall.SIGTERM},
+	},
+}
+
+// toGo follows the hand-shake until "go" was said.
+func toGo(p *peer) {
+	p.manifest()
+	p.ready()
+	p.want(wire.TypeCommit, nil)
+	p.send(wire.TypeCommitted, wire.Committed{})
+	p.want(wire.TypeGo, nil)
+}
+
+// takeOver follows all of it, then stays until the predecessor has left.
+func takeOver(p *peer) {
+	toGo(p)
+	p.send(wire.TypeServing, wire.Serving{})
+	for { // whatever else it sends
+		if _, _, err := p.recv(); errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+			return
+		} else if err != nil {
+			p.fatalf("script: got %v, want the predecessor's end", err)
+		}
+	}
+}
+
+// wantAborted receives what is left up to "abort".
+func wantAborted(p *peer) {
+	for {
+		f, _, err := p.recv()
+		if err != nil {
+			p.fatalf("script: got %v, want abort", err)
+		}
+		if f.Type == wire.TypeAbort {
+			return
+		}
+	}
+}
+
+// raw sends a packet as it is.
+func (p *peer) raw(packet string) {
+	p.t.Helper()
+	if _, err := p.sock.WriteString(packet); err != nil {
+		p.fatalf("script: %v", err)
+	}
+}
+
+func TestFailedSuccessor(t *testing.T) {
+	for name, tt := range failedSuccessors {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var failed *peer
+			sys := spawning(t, func(p *peer) { failed = p; tt.script(p) }, takeOver)
+			x := start(t, tt.options, sys).serving()
+
+			err := x.r.Restart(t.Context())
+			re, ok := errors.AsType[*RestartError](err)
+			if !ok {
+				t.Fatalf("got %v, want a *RestartError", err)
+			}
+			if re.Phase != tt.phase || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got phase %q, %v; want %q and %q in it", re.Phase, err, tt.phase, tt.want)
+			}
+			if re.PID != os.Getpid() || re.Exit != "exit status 7" {
+				t.Errorf("got PID %d, exit %q", re.PID, re.Exit)
+			}
+			select {
+			case <-failed.ended:
+			default:
+				t.Error("it still runs")
+			}
+			close(failed.signals)
+			var got []syscall.Signal
+			for sig := range failed.signals {
+				got = append(got, sig)
+			}
+			if len(got) != len(tt.signals) {
+				t.Errorf("got signals %v, want %v", got, tt.signals)
+			}
+			if st := x.r.Status(); st.State != StateServing || st.LastError == nil {
+				t.Errorf("got %v, %v; want serving and the error", st.State, st.LastError)
+			}
+			x.answers("old")
+			x.stillNonBlocking()
+
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Errorf("a good successor after it: %v", err)
+			}
+			if err := x.returned(); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			if err := x.r.Restart(t.Context()); !errors.Is(err, ErrStopped) {
+				t.Errorf("after Run: got %v, want ErrStopped", err)
+			}
+		})
+	}
+}
+
+// stillNonBlocking checks what every start of a process could break.
+func (x *run) stillNonBlocking() {
+	x.t.Helper()
+	for _, s := range x.r.table.list() {
+		nb, err := fdutil.NonBlocking(s.ln.Socket().(sysConn))
+		if err != nil || !nb {
+			x.t.Errorf("listener %q: got non-blocking %v, %v", s.name, nb, err)
+		}
+	}
+}
+
+// The predecessor needs its end of the pipe to hear the last words.
+func TestStderrStaysOpenAfterTheManifest(t *testing.T) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	read, write := os.NewFile(uintptr(fds[0]), "read"), os.NewFile(uintptr(fds[1]), "write")
+	defer read.Close()
+	defer write.Close()
+	real := dup(t, write)
+	defer real.Close()
+
+	sys := spawning(t, takeOver)
+	spawnIt := sys.start
+	sys.start = func(c spawn.Command, parent spawn.Parent, f *os.File, tl *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
+		return spawnIt(c, parent, f, tl, func(_, _ *os.File) error { return greet(real, read) })
+	}
+	x := start(t, Options{}, sys).serving()
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := write.WriteString("last words"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	n, err := read.Read(buf)
+	if got, want := string(buf[:n]), "last words"; got != want || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	if _, err := real.Stat(); err != nil {
+		t.Errorf("the real standard error: %v", err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	sys := spawning(t, func(p *peer) { close(begun); <-release; fails(p) })
+	x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
+	x.service.answer = "old"
+	x.r = fakeRestarter(t, Options{Logger: slogTo(x.log)}, sys)
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrNotServing) {
+		t.Errorf("before Run: got %v, want ErrNotServing", err)
+	}
+	addr, err := x.r.Add("web", "tcp", "127.0.0.1:0", x.service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.address = addr.String()
+	x.run()
+	x.serving()
+	if err := x.r.Run(t.Context()); err == nil {
+		t.Error("Run twice: got no error")
+	}
+	first := make(chan error)
+	go func() { first <- x.r.Restart(t.Context()) }()
+	<-begun
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrRestarting) {
+		t.Errorf("during a restart: got %v, want ErrRestarting", err)
+	}
+	close(release)
+	if err := <-first; err == nil || !strings.Contains(err.Error(), "no") {
+		t.Errorf("got %v", err)
+	}
+	x.r.Shutdown()
+	x.drained()
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrStopped) {
+		t.Errorf("after Run: got %v, want ErrStopped", err)
+	}
+}
+
+// A stop ends an attempt, and whoever asked for it learns why.
+func TestStopDuringARestart(t *testing.T) {
+	for name, stop := range map[string]func(*run){
+		"Shutdown": func(x *run) { x.r.Shutdown() },
+		"SIGTERM":  func(x *run) { x.signal(syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun := make(chan struct{})
+			x := start(t, Options{}, spawning(t, func(p *peer) {
+				p.manifest()
+				close(begun)
+				p.want(wire.TypeAbort, nil)
+			})).serving()
+			result := make(chan error)
+			go func() { result <- x.r.Restart(t.Context()) }()
+			<-begun
+			stop(x)
+			if err := <-result; err == nil || !strings.Contains(err.Error(), "stopping") {
+				t.Errorf("got %v, want the reason", err)
+			}
+			if err := x.returned(); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
+// The context of Restart ends the attempt, and its cause is the error.
+func TestRestartEndsWithItsContext(t *testing.T) {
+	begun := make(chan struct{})
+	x := start(t, Options{}, spawning(t, func(p *peer) {
+		p.manifest()
+		close(begun)
+		p.want(wire.TypeAbort, nil)
+	})).serving()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("changed my mind")
+	go func() { <-begun; cancel(why) }()
+	if err := x.r.Restart(ctx); !errors.Is(err, why) {
+		t.Errorf("got %v, want the context's cause", err)
+	}
+	x.answers("old")
+}
+
+// As many as Options.MaxDraining says may drain, not one more.
+func TestMaxDraining(t *testing.T) {
+	for _, tt := range []struct {
+		limit   int
+		refused bool
+	}{{0, false}, {-1, false}, {2, false}, {1, true}} {
+		o := newOldProcess(t)
+		o.hello()
+		other, otherLife, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.sendFiles()
+		o.send(wire.TypeFiles, wire.Files{Files: []wire.File{{Kind: wire.KindLifeline, PID: 2, Generation: 2}}}, other)
+		other.Close()
+		o.send(wire.TypeStart, wire.Start{})
+		x, err := o.newHeir(t, Options{MaxDraining: tt.limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.r.sys.start = spawning(t, takeOver).start
+		x.run()
+		inScript(func() { o.toServing(wire.Go{}) })
+		x.reached(StateServing, 1)
+		if got, want := x.r.Status().Draining, 2; len(got) != want {
+			t.Errorf("got %v draining, want %d", got, want)
+		}
+		err = x.r.Restart(t.Context())
+		if got := errors.Is(err, ErrTooManyDraining); got != tt.refused {
+			t.Errorf("limit %d: got %v", tt.limit, err)
+		}
+		if tt.refused {
+			otherLife.Close() // one has ended
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Errorf("limit %d, one less: %v", tt.limit, err)
+			}
+		}
+		x.drained()
+		otherLife.Close()
+	}
+}
+
+// Whoever restarts and then asks for the version must not get the old one.
+func TestRestartReturnsWhenTheOldProcessAcceptsNothing(t *testing.T) {
+	for range 20 {
+		x := start(t, Options{}, spawning(t, takeOver)).serving()
+		if err := x.r.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.r.table.list()[0].ln.Phase(); got != gate.Stopped && got != gate.Closed {
+			t.Fatalf("got phase %v after Restart, want stopped", got)
+		}
+		x.drained()
+	}
+}
+
+// Two Restarters would each start a successor, neither of which had all
+// sockets.
+func TestTwoRestartersRestartNothing(t *testing.T) {
+	sys := spawning(t, func(p *peer) { t.Error("a successor was started") })
+	a := start(t, Options{}, sys).serving()
+	b := start(t, Options{}, sys).serving()
+	for _, x := range []*run{a, b} {
+		if err := x.r.Restart(t.Context()); !errors.Is(err, errTwoRestarters) {
+			t.Errorf("got %v, want that there are two", err)
+		}
+	}
+	b.r.Shutdown()
+	b.drained()
+	if got := sys.process.running(); got != 1 {
+		t.Errorf("%d Restarters run, want the one that is left", got)
+	}
+	a.answers("old")
+}
+
+// A service that fails while a successor starts must not end that: it may be
+// what is needed now. Without it this process stops for its own failure.
+func TestFailureDuringARestart(t *testing.T) {
+	onFire := errors.New("disk on fire")
+	for name, tt := range map[string]struct {
+		script func(*peer)
+		good   bool
+	}{
+		"the successor serves": {takeOver, true},
+		"the successor fails":  {fails, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, release := make(chan struct{}), make(chan struct{})
+			x := start(t, Options{}, spawning(t, func(p *peer) { close(begun); <-release; tt.script(p) })).serving()
+			result := make(chan error)
+			go func() { result <- x.r.Restart(t.Context()) }()
+			<-begun
+			x.service.fail <- onFire
+			for !errors.Is(failure(x), onFire) { // until the Restarter knows
+				runtime.Gosched()
+			}
+			close(release)
+			if err := <-result; (err == nil) != tt.good {
+				t.Errorf("Restart: got %v", err)
+			}
+			if err := x.returned(); !errors.Is(err, onFire) {
+				t.Errorf("Run: got %v, want the service's error", err)
+			}
+		})
+	}
+}
+
+// failure returns what the loop has put down for Run to return.
+func failure(x *run) error {
+	err := errors.New("Run has returned")
+	x.inLoop(func(l *loop) { err = l.result })
+	return err
+}
+
+// A successor that had written the PID file already and then failed.
+func TestPIDFileIsTakenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pid")
+	x := start(t, Options{PIDFile: path}, spawning(t, func(p *peer) {
+		p.manifest()
+		p.ready()
+		p.want(wire.TypeCommit, nil)
+		if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil {
+			p.fatalf("%v", err)
+		}
+		p.send(wire.TypeCommitted, wire.Committed{})
+		p.want(wire.TypeGo, nil) // and dies
+	})).serving()
+	if err := x.r.Restart(t.Context()); err == nil {
+		t.Error("got no error")
+	}
+	if !pidfile.Ours(path) {
+		t.Error("the PID file still names the successor that failed")
+	}
+	x.answers("old")
+}

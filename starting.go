@@ -1,0 +1,374 @@
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/manager"
+	"example.com/restart/internal/pidfile"
+	"example.com/restart/internal/transfer"
+)
+
+// A stage says how far a starting process has come.
+type stage int
+
+const (
+	stageHeld      stage = iota // services start, Accept blocks
+	stageReady                  // the predecessor has been told that they are ready
+	stageCommitted              // the PID file is ours, "go" is awaited
+	stageTaken                  // services accept, the predecessor does not know yet
+	stageAlone                  // there is no predecessor, or none any more
+)
+
+// starting is what the loop knows of its own start.
+type starting struct {
+	stage   stage
+	settled bool        // nothing else will be added
+	settle  *time.Timer // when that is so; nil: at once
+	again   bool        // a restart was asked for meanwhile
+	stop    error       // not nil: stop as soon as this process serves, and why
+}
+
+// settling returns a channel that yields when nothing else will be added.
+func (s *starting) settling() <-chan time.Time {
+	if s.settle == nil {
+		return nil
+	}
+	return s.settle.C
+}
+
+// begin takes the signals and starts what was added so far. On a cold start
+// nobody has to be asked before services accept.
+func (l *loop) begin() {
+	l.to(StateStarting)
+	l.r.hooks.run()
+	l.manager.Starting()
+	if within := l.r.options.SettleTime; within > 0 {
+		l.starting.settle = time.NewTimer(within)
+	} else {
+		l.starting.settled = true
+	}
+	if l.r.pred == nil {
+		l.starting.stage = stageAlone
+		path := l.r.options.PIDFile
+		if pid := pidfile.Rival(path); pid != 0 {
+			l.log.Warn("restart: the PID file names another running process: if that is this program, each takes the file from the other", "file", path, "other", pid)
+		}
+		if err := l.writePIDFile(); err != nil {
+			l.fail(err)
+			return
+		}
+	} else {
+		l.follow()
+	}
+	l.startServices()
+}
+
+func (l *loop) writePIDFile() error {
+	if err := pidfile.Write(l.r.options.PIDFile); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	return nil
+}
+
+// held reports whether services must wait for the predecessor's "go".
+func (l *loop) held() bool { return l.state == StateStarting && l.starting.stage < stageTaken }
+
+// startServices starts the services that were added since the last time.
+func (l *loop) startServices() {
+	if l.state == StateDraining || l.state == StateStopped {
+		return
+	}
+	if l.state == StateStarting && l.starting.settle != nil {
+		l.starting.settled = false
+		l.starting.settle.Reset(l.r.options.SettleTime)
+	}
+	for _, s := range l.r.table.take(l.services.started) {
+		l.services.started++
+		switch {
+		case !l.held():
+			l.open(s)
+			l.services.start(s)
+		case s.ln != nil:
+			l.services.start(s)
+		default:
+			// A datagram socket has no gate: it is started by openAll.
+		}
+	}
+}
+
+func (l *loop) open(s *socket) {
+	if s.ln != nil {
+		s.ln.Open()
+	}
+}
+
+// openAll lets everything accept that was started, and starts the datagram
+// services, which could not be held back.
+func (l *loop) openAll() {
+	for _, s := range l.startedSockets() {
+		if s.ln != nil {
+			s.ln.Open()
+		} else {
+			l.services.start(s)
+		}
+	}
+}
+
+func (l *loop) startedSockets() []*socket { return l.r.table.list()[:l.services.started] }
+
+// proceed takes the next step of starting, if it can be taken: every service
+// that was added must be ready, and every Add that has begun must have ended.
+func (l *loop) proceed() {
+	if l.state != StateStarting || l.services.started == 0 ||
+		l.services.accepting < l.expected() || l.r.table.adding(l.services.started) {
+		return
+	}
+	unclaimed := l.r.table.unclaimed() > 0
+	switch l.starting.stage {
+	case stageHeld:
+		if unclaimed && !l.starting.settled {
+			return
+		}
+		// The socket that could not be added may be the one that nobody has
+		// claimed, under whatever name or address: nothing is dropped then.
+		if err := l.r.table.failed(); unclaimed && err != nil {
+			l.giveUp(err)
+			return
+		}
+		l.starting.stage = stageReady
+		l.r.pred.Ready(l.r.table.claims())
+	case stageAlone:
+		if l.r.pred != nil {
+			if unclaimed && !l.starting.settled {
+				return
+			}
+			l.dropUnclaimed()
+		}
+		l.serve()
+	case stageReady, stageCommitted, stageTaken:
+		// The predecessor's turn.
+	}
+}
+
+// expected returns how many services must be accepting. Those of datagrams count
+// once they have been started.
+func (l *loop) expected() int {
+	n := 0
+	for _, s := range l.startedSockets() {
+		if s.ln != nil || !l.held() {
+			n++
+		}
+	}
+	return n
+}
+
+// follow does what the predecessor says, on a goroutine of its own.
+func (l *loop) follow() {
+	pred, mail := l.r.pred, l.mail
+	l.goroutines.Go(func() {
+		err := pred.Follow(handshake.Steps{
+			Commit: func() error {
+				reply := make(chan error, 1)
+				if !mail.post(commitAsked{reply}) {
+					return handshake.ErrDeclined
+				}
+				return <-reply
+			},
+			TakeOver: func(again bool) bool {
+				reply := make(chan bool, 1)
+				return mail.post(takeOverAsked{again, reply}) && <-reply
+			},
+		})
+		mail.post(followEnded{err})
+	})
+}
+
+// commit takes the PID file.
+func (l *loop) commit() error {
+	if l.state != StateStarting {
+		return handshake.ErrDeclined
+	}
+	if err := l.writePIDFile(); err != nil {
+		return err
+	}
+	l.starting.stage = stageCommitted
+	return nil
+}
+
+// takeOver makes this process the one that serves, and reports whether it is.
+func (l *loop) takeOver(again bool) bool {
+	if l.state != StateStarting {
+		return false // it has given up, and has said so
+	}
+	l.starting.again = l.starting.again || again
+	l.accept(stageTaken)
+	return true
+}
+
+// accept lets the services accept.
+func (l *loop) accept(next stage) {
+	l.starting.stage = next
+	if err := l.r.pred.Stderr.Restore(); err != nil {
+		l.log.Error("restart: standard error stays a pipe", "error", err)
+	}
+	l.openAll()
+}
+
+// endFollow deals with the end of the handshake.
+func (l *loop) endFollow(err error) {
+	if err == nil {
+		// The predecessor has heard that we serve. What it sends from now on is
+		// connections.
+		l.starting.stage = stageAlone
+		l.receiveOn(l.r.pred.Conn, nil)
+		if l.state == StateStarting {
+			l.closeUnclaimed()
+			l.serve()
+		}
+		return
+	}
+	switch {
+	case l.state != StateStarting:
+		// Already ending.
+	case errors.Is(err, handshake.ErrOrphaned) && l.manager.Orphan() == manager.TakeOver:
+		// What would stop a successor whose predecessor lives is only logged:
+		// nobody else serves.
+		l.log.Warn("restart: the predecessor died, taking over", "predecessor", l.r.pred.PID)
+		if err := l.writePIDFile(); err != nil {
+			l.log.Error("restart: serving without a PID file", "error", err)
+		}
+		l.accept(stageAlone)
+	default:
+		l.giveUp(fmt.Errorf("restart: %w", err))
+	}
+}
+
+// serve is the moment from which on this process is the one that serves.
+func (l *loop) serve() {
+	l.to(StateServing)
+	for _, s := range l.r.table.list() {
+		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
+	}
+	close(l.r.serving)
+	l.manager.Serving()
+	l.watchAncestors()
+	switch {
+	case l.starting.stop != nil:
+		l.stop(l.starting.stop.Error())
+	case l.starting.again:
+		l.askAgain()
+	}
+}
+
+// watchAncestors says when the earlier generations have ended.
+func (l *loop) watchAncestors() {
+	var lines []handshake.Lifeline
+	if l.r.pred != nil {
+		lines = l.r.pred.Lifelines
+	}
+	mail := l.mail
+	l.goroutines.Go(func() {
+		for _, line := range lines {
+			if !line.Wait() {
+				return // the loop ends
+			}
+			mail.post(ancestorEnded{line})
+		}
+		mail.post(ancestorsGone{})
+	})
+}
+
+// dropUnclaimed closes what a dead predecessor had and this process has not, and
+// removes the files: nobody else will.
+func (l *loop) dropUnclaimed() {
+	for _, d := range l.r.table.drop() {
+		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
+		if err := pathOf(d).Unlink(); err != nil {
+			l.log.Warn("restart: cannot remove the file of a dropped socket", "listener", d.Name, "error", err)
+		}
+	}
+}
+
+// closeUnclaimed closes what the predecessor has and this process has not. The
+// predecessor serves the clients that wait there, and removes the files.
+func (l *loop) closeUnclaimed() {
+	for _, d := range l.r.table.drop() {
+		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
+	}
+}
+
+// stopHeld stops a process that does not serve yet. Once the PID file is ours,
+// whoever stopped us meant the service, so it is to stop as soon as it is ours.
+func (l *loop) stopHeld(err error) {
+	if l.starting.stage == stageCommitted {
+		l.starting.stop = err
+		return
+	}
+	l.giveUp(err)
+}
+
+// giveUp ends a successor that must not take over.
+func (l *loop) giveUp(err error) {
+	l.result = join(l.result, err)
+	l.r.pred.Fail(err)
+	l.startDrain()
+}
+
+// disown ends this process because the predecessor serves on after all: it has
+// not heard that we serve. Its sockets' files and its PID file are not ours.
+func (l *loop) disown(reason string) {
+	if l.state == StateStopped {
+		return
+	}
+	l.disowned = true
+	err := fmt.Errorf("restart: %w: %s", handshake.ErrAborted, reason)
+	l.log.Error("restart: stopping", "error", err)
+	if l.state != StateDraining {
+		l.result = join(l.result, err)
+		l.stop(err.Error())
+	}
+}
+
+// receiveOn begins to take what an earlier generation sends on conn.
+func (l *loop) receiveOn(conn *channel.Conn, names map[string]string) {
+	if l.state == StateStopped {
+		conn.Close()
+		return
+	}
+	r := transfer.Receive(conn, names, recipient{l.r, l.mail}, l.log)
+	if l.state == StateDraining && l.successor != nil {
+		l.goroutines.Go(l.passOn([]*transfer.Receiver{r}))
+		return
+	}
+	l.receivers = append(l.receivers, r)
+}
+
+// passOn returns a function that passes receivers on to the successor.
+func (l *loop) passOn(receivers []*transfer.Receiver) func() {
+	to, names, log := l.successor.Conn, l.r.table.renames(), l.log
+	return func() {
+		for _, r := range receivers {
+			if stopReceiver(r, log) {
+				if err := r.PassOn(to, names); err != nil {
+					log.Warn("restart: an earlier generation must keep its connections", "error", err)
+				}
+			}
+			r.Close()
+		}
+	}
+}
+
+// stopReceiver ends receiving. A service's Adopt is foreign code: it is not
+// waited for without bound.
+func stopReceiver(r *transfer.Receiver, log *slog.Logger) bool {
+	stopped := r.Stop(closeGrace)
+	if !stopped {
+		log.Error("restart: Adopt of a service does not return; the connection that it was given may be served twice")
+	}
+	return stopped
+}
