@@ -39,7 +39,7 @@ type config struct {
 
 	Fault   string // goes wrong so, before New
 	Gate    string // a FIFO: waits there before Run until somebody writes
-	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM
+	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
 	NoFile  uint64 // limit of open files, after New
 	Reaper  int    // whose child an orphan is
@@ -78,13 +78,17 @@ func die(format string, args ...any) {
 	os.Exit(1)
 }
 
+func readConfig() (cfg config, err error) {
+	b, err := os.ReadFile(os.Getenv(configVar))
+	if err != nil {
+		return cfg, err
+	}
+	return cfg, json.Unmarshal(b, &cfg)
+}
+
 func serverRole() {
 	fmt.Printf("start pid=%d version=%s args=%q\n", os.Getpid(), version(), os.Args[1:])
-	var cfg config
-	b, err := os.ReadFile(os.Getenv(configVar))
-	if err == nil {
-		err = json.Unmarshal(b, &cfg)
-	}
+	cfg, err := readConfig()
 	if err != nil {
 		die("configuration: %v", err)
 	}
@@ -126,10 +130,14 @@ func serverRole() {
 		}
 		fmt.Printf("added name=%s addr=%s pid=%d\n", l.Name, addr, os.Getpid())
 	}
-	if cfg.Veto {
-		veto := func(context.Context, os.Signal) error { return errors.New("vetoed by the test") }
-		r.Before(syscall.SIGHUP, veto)
-		r.Before(syscall.SIGTERM, veto)
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		r.Before(sig, func(_ context.Context, sig os.Signal) error {
+			if now, err := readConfig(); err != nil || !now.Veto {
+				return err
+			}
+			fmt.Printf("veto %v pid=%d\n", sig, os.Getpid())
+			return errors.New("vetoed by the test")
+		})
 	}
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		r.Before(sig, func(_ context.Context, sig os.Signal) error {

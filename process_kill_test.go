@@ -229,7 +229,10 @@ func TestVeto(t *testing.T) {
 	pid := s.replace()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		s.Signal(pid, sig)
-		s.Wait(1, "vetoed by the test", "signal="+fmt.Sprintf("%v", sig))
+		s.Wait(1, fmt.Sprintf("veto %v pid=%d", sig, pid))
+	}
+	if got, want := s.restart(), "restart: vetoed by a Before hook: vetoed by the test"; got != want {
+		t.Errorf("Restart: got %q, want %q", got, want)
 	}
 	if s.pid() != pid {
 		t.Error("another process serves")
