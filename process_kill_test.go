@@ -226,7 +226,7 @@ func TestTwoSignalsAtOnce(t *testing.T) {
 func TestVeto(t *testing.T) {
 	s := serve(t, config{})
 	s.configure(func(c *config) { c.Veto = true })
-	pid := s.replace()
+	pid := s.pid()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		s.Signal(pid, sig)
 		s.Wait(1, fmt.Sprintf("veto %v pid=%d", sig, pid))
