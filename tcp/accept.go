@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The pause after a failed Accept: package net/http's numbers.
+// The pauses after a failed Accept, those of net/http.
 const (
 	firstPause = 5 * time.Millisecond
 	maxPause   = time.Second
@@ -25,48 +25,49 @@ func (s *Server) accept(l net.Listener) error {
 			}
 			continue
 		}
-		if s.isStopping() {
+		if s.isDraining() {
 			return net.ErrClosed
 		}
-		if !passes(err) {
+		if !isTemporary(err) {
 			return err
 		}
 		pause = min(max(2*pause, firstPause), maxPause)
-		s.log().Warn("restart/tcp: cannot accept, trying again", "error", err, "pause", pause)
+		s.log().Warn("restart/tcp: accept failed, retrying", "error", err, "pause", pause)
 		if !s.rest(pause) {
 			return net.ErrClosed
 		}
 	}
 }
 
-// passes reports whether err says that something is scarce that may be there
-// again later. Trying again at once would only burn a processor.
-func passes(err error) bool {
-	for _, scarce := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, scarce) {
+// isTemporary reports whether Accept may succeed later.
+func isTemporary(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, // out of descriptors or memory
+		syscall.ECONNABORTED, // the client is gone
+		syscall.EPROTO,       // an error of one client's connection, see accept(2)
+	} {
+		if errors.Is(err, errno) {
 			return true
 		}
 	}
-	// The client is gone already, or the network says something of one client
-	// that accept(2) passes on.
-	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EPROTO)
+	return false
 }
 
-// rest waits, and reports false if the server stops.
+// rest waits. It reports false if the drain begins meanwhile.
 func (s *Server) rest(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-s.stopping:
+	case <-s.draining:
 		return false
 	}
 }
 
-func (s *Server) isStopping() bool {
+func (s *Server) isDraining() bool {
 	select {
-	case <-s.stopping:
+	case <-s.draining:
 		return true
 	default:
 		return false

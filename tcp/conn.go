@@ -10,25 +10,28 @@ import (
 	"time"
 )
 
-// Why Move may do nothing.
 var (
-	// ErrNoSuccessor says that the process stops for good, or that its
-	// successor has dropped the listener or serves it with something else.
-	ErrNoSuccessor = errors.New("restart/tcp: no successor takes the connection")
+	// ErrDraining is returned by [Conn.Wait] when the process drains.
+	ErrDraining = errors.New("restart/tcp: the process drains")
 
-	errTooSoon = errors.New("restart/tcp: Move before the drain")
+	// ErrNoSuccessor is returned by [Conn.Move] when the process stops for good,
+	// and when the successor does not serve the listener, or serves it with a
+	// service that does not adopt connections.
+	ErrNoSuccessor = errors.New("restart/tcp: move connection: no successor")
+
+	errNotDraining = errors.New("restart/tcp: move connection: the process does not drain")
 )
 
-// A Conn is a connection that can move to the successor. What is read from it
-// goes through one buffer, [Conn.Reader], which moves with it. A handler must
-// not put another buffer on top (bufio, json.Decoder), or give Move what is in
-// it as part of the state: Conn cannot know of it.
+// A Conn is a connection that can move to the successor. All reads go through
+// one buffer, [Conn.Reader], which moves with the connection. A second buffer on
+// top of it (bufio, json.Decoder) does not move: its contents must be part of the
+// state that the handler gives to Move.
 //
-// Reading, Wait and Move are for one goroutine at a time; everything else may
-// be called by several. Deadlines do not move.
+// One goroutine at a time may read, Wait or Move. Several may call the other
+// methods. Deadlines do not move.
 type Conn struct {
-	// Conn is the connection as the listener gave it. Reading from it directly
-	// takes bytes away from Read.
+	// Conn is the connection as the listener gave it. A direct read from it
+	// bypasses the buffer and loses bytes.
 	net.Conn
 
 	server *Server
@@ -36,33 +39,33 @@ type Conn struct {
 	state  []byte
 
 	mu          sync.Mutex
-	wanted      time.Time // the read deadline that the handler asked for
-	draining    bool
-	waiting     bool // in Wait
-	interrupted bool // the deadline in force is not the one wanted
-	stays       bool // a Move has failed
+	deadline    time.Time // for reads, as the handler has set it
+	draining    bool      // the process drains
+	waiting     bool      // in Wait
+	interrupted bool      // a drain has put another deadline in force, to end Wait
+	stays       bool      // a Move has failed
 }
 
-// newConn wraps c, which moved here with p, or has just been accepted if p is
-// nil.
+// newConn wraps c, which has come from the predecessor with p, or has just been
+// accepted if p is nil.
 func newConn(s *Server, c net.Conn, p *parcel) *Conn {
 	w := &Conn{Conn: c, server: s}
 	if s.sessions == nil {
-		return w // the handler sees c only
+		return w // the handler gets c alone
 	}
 	if p == nil {
 		w.reader = bufio.NewReader(c)
 		return w
 	}
 	w.state = p.state
-	// The buffer takes all that moved along at once: should the connection move
-	// on before anything is read, it moves along again.
+	// All unread bytes go into the buffer at once, so that they move along again
+	// if the connection moves on before the handler reads.
 	w.reader = bufio.NewReaderSize(&rest{p.unread, c}, max(4096, len(p.unread)))
 	_, _ = w.reader.Peek(len(p.unread)) // reads from p alone
 	return w
 }
 
-// A rest is read before the connection is.
+// A rest reads unread first and then from conn.
 type rest struct {
 	unread []byte
 	conn   net.Conn
@@ -77,20 +80,21 @@ func (r *rest) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// State returns what the predecessor's handler gave to Move. It is nil for a
-// connection that was accepted by this process, and never nil for one that has
-// moved.
+// State returns the bytes that the predecessor's handler gave to Move. It is nil
+// for a connection that this process has accepted, and never nil for one that
+// has moved. The bytes are the handler's.
 func (c *Conn) State() []byte { return c.state }
 
-// Wait waits for the beginning of a message. A handler calls it when it has
-// finished with one message and has not begun to read another. It returns
+// Wait waits for the beginning of a message. A handler calls it between two
+// messages: after it has finished one, and before it reads the next. Wait
+// returns
 //
 //   - nil when there is something to read;
-//   - ErrDraining when the process drains, also if there is something to read:
-//     this is the moment for Move. After a Move that failed it does not return
-//     this again;
-//   - the error of the read otherwise: io.EOF when the client has closed,
-//     os.ErrDeadlineExceeded when the read deadline is over.
+//   - ErrDraining when the process drains, even if there is something to read.
+//     Now the handler can call Move. After a Move that has failed, Wait never
+//     returns ErrDraining again;
+//   - otherwise the error of the read: io.EOF when the client has closed the
+//     connection, os.ErrDeadlineExceeded after the read deadline.
 func (c *Conn) Wait() error {
 	c.mu.Lock()
 	if c.draining && !c.stays {
@@ -109,14 +113,14 @@ func (c *Conn) Wait() error {
 		return err
 	}
 	c.interrupted = false
-	c.Conn.SetReadDeadline(c.wanted)
+	c.Conn.SetReadDeadline(c.deadline)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return ErrDraining
 }
 
-// drain tells c that the process drains.
+// drain tells c that the process drains. It ends Wait.
 func (c *Conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,25 +131,26 @@ func (c *Conn) drain() {
 	}
 }
 
-// Move moves the connection to the successor, whose handler gets it with a copy
-// of state, together with what Reader has buffered. State and buffer may have
-// 32 KiB together.
+// Move moves the connection to the successor. The handler there gets it with a
+// copy of state and with the bytes that Reader has buffered; together they may
+// have 32 KiB. Move works only while the process drains: after Wait has returned
+// ErrDraining, or when the channel of [restart.Draining] is closed.
 //
-// Nil means that the successor has it: the handler must return and not touch
-// the connection again. What was written before has been sent. After an error
-// the connection is still here and as it was: the handler can end it with a
-// word to the client, or go on serving until the drain is over.
-// [ErrNoSuccessor] is the usual error, when the process stops for good.
+// Move returns nil when the successor has the connection. The handler must then
+// return without touching the connection again. Bytes written before have been
+// sent. After an error, usually [ErrNoSuccessor], the connection is unchanged and
+// still belongs to the handler, which can say goodbye to the client, or serve on
+// until the drain ends.
 func (c *Conn) Move(state []byte) error {
 	h, draining := c.server.way()
 	switch {
 	case !draining:
-		return errTooSoon
+		return errNotDraining
 	case h == nil:
 		c.stay()
 		return ErrNoSuccessor
 	}
-	unread, _ := c.reader.Peek(c.reader.Buffered()) // what is buffered can be had
+	unread, _ := c.reader.Peek(c.reader.Buffered()) // cannot fail
 	err := h.Send(c.Conn, (&parcel{unread: unread, state: state}).append(nil))
 	if err != nil {
 		c.stay()
@@ -153,16 +158,17 @@ func (c *Conn) Move(state []byte) error {
 	return err
 }
 
+// stay makes Wait serve on.
 func (c *Conn) stay() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stays = true
 }
 
-// Reader returns the connection's buffer. It is always the same.
+// Reader returns the connection's buffer, the same one at each call.
 func (c *Conn) Reader() *bufio.Reader { return c.reader }
 
-// Read reads through the buffer of Reader.
+// Read implements net.Conn. It reads through the buffer of Reader.
 func (c *Conn) Read(b []byte) (int, error) { return c.reader.Read(b) }
 
 // WriteTo lets io.Copy from the connection use splice(2).
@@ -171,11 +177,11 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) { return c.reader.WriteTo(w) 
 // ReadFrom lets io.Copy to the connection use sendfile(2).
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
-// SetReadDeadline implements net.Conn. A drain ends Wait without it.
+// SetReadDeadline implements net.Conn. A drain ends Wait whatever the deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wanted = t
+	c.deadline = t
 	if c.interrupted {
 		return nil
 	}
@@ -187,7 +193,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// CloseWrite ends our direction of the connection with a FIN.
+// CloseWrite ends the sending direction with a FIN. It returns
+// errors.ErrUnsupported for connections that cannot.
 func (c *Conn) CloseWrite() error {
 	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return h.CloseWrite()

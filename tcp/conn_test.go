@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"example.com/restart"
 )
 
 // sessions serves handle and returns a client's end.
@@ -43,7 +45,7 @@ func TestDrainEndsOnlyWait(t *testing.T) {
 	<-reading
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(t.Context()) }()
-	<-s.ctx.Done()
+	<-s.draining
 	if got := talk(t, c, "and half\n"); got != "bye\n" {
 		t.Errorf("got %q", got)
 	}
@@ -113,14 +115,29 @@ func TestDeadlineOfHandlerHolds(t *testing.T) {
 	}
 }
 
+// A handler that does not wait for its client moves when it learns of the drain.
+func TestMoveWithoutWait(t *testing.T) {
+	moved := make(chan error, 1)
+	s, _ := sessions(t, func(ctx context.Context, c *Conn) {
+		<-restart.Draining(ctx)
+		moved <- c.Move(nil)
+	})
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-moved; err != ErrNoSuccessor {
+		t.Errorf("got %v, want ErrNoSuccessor", err)
+	}
+}
+
 func TestMoveTooSoon(t *testing.T) {
 	errs := make(chan error)
 	_, c := sessions(t, func(_ context.Context, c *Conn) {
 		errs <- c.Move(nil)
 		errs <- c.Wait()
 	})
-	if err := <-errs; err != errTooSoon {
-		t.Errorf("got %v, want %v", err, errTooSoon)
+	if err := <-errs; err != errNotDraining {
+		t.Errorf("got %v, want %v", err, errNotDraining)
 	}
 	c.Close()
 	if err := <-errs; err != io.EOF {
@@ -184,7 +201,7 @@ func TestAdopt(t *testing.T) {
 // Adopt during a drain: the handler is told at once.
 func TestAdoptWhileDraining(t *testing.T) {
 	s := NewSessions(func(ctx context.Context, c *Conn) {
-		<-ctx.Done()
+		<-restart.Draining(ctx)
 		if err := c.Wait(); err != ErrDraining {
 			t.Errorf("got %v, want ErrDraining", err)
 		}
@@ -194,7 +211,7 @@ func TestAdoptWhileDraining(t *testing.T) {
 	first := dial()
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(t.Context()) }()
-	<-s.ctx.Done()
+	<-s.draining
 	client, server := net.Pipe()
 	defer client.Close()
 	if err := s.Adopt(server, nil); err != nil {
@@ -209,26 +226,6 @@ func TestAdoptWhileDraining(t *testing.T) {
 		t.Error(err)
 	}
 	<-served
-}
-
-func FuzzParcel(f *testing.F) {
-	for _, p := range []parcel{{}, {unread: []byte("a")}, {state: []byte("b")}, {make([]byte, 200), []byte("b")}} {
-		f.Add(p.append(nil))
-	}
-	f.Add([]byte{parcelVersion, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := parse(b)
-		if err != nil {
-			return
-		}
-		again, err := parse(p.append(nil))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(again.unread, p.unread) || !bytes.Equal(again.state, p.state) || again.state == nil {
-			t.Errorf("got %+v, want %+v", again, p)
-		}
-	})
 }
 
 // A connection that moves on before anything was read takes what moved along

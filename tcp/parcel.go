@@ -7,17 +7,18 @@ import (
 	"fmt"
 )
 
-// parcelVersion is the first byte of a parcel. A predecessor or successor may
-// be built with another version of this package.
+// parcelVersion is the first byte of a parcel. The predecessor may have been
+// built with another version of this package.
 const parcelVersion = 1
 
-// A parcel goes with a connection: the version, the length of unread as a
-// uvarint, unread, state.
+// A parcel is the state of a connection that moves. On the wire it is the
+// version, the length of unread as a uvarint, unread, and state.
 type parcel struct {
-	unread []byte // taken from the socket, not from the buffer
-	state  []byte
+	unread []byte // read from the socket, but not yet by the handler
+	state  []byte // from the handler
 }
 
+// append appends the parcel's encoding to b.
 func (p *parcel) append(b []byte) []byte {
 	b = append(b, parcelVersion)
 	b = binary.AppendUvarint(b, uint64(len(p.unread)))
@@ -25,18 +26,18 @@ func (p *parcel) append(b []byte) []byte {
 	return append(b, p.state...)
 }
 
-// parse is the opposite of append. The result shares nothing with b. No bytes
-// at all are a parcel with nothing in it.
+// parse decodes a parcel. The result shares no memory with b. An empty b is an
+// empty parcel.
 func parse(b []byte) (*parcel, error) {
 	if len(b) == 0 {
 		return &parcel{state: []byte{}}, nil
 	}
 	if b[0] != parcelVersion {
-		return nil, fmt.Errorf("restart/tcp: a connection came with state of version %d, this is version %d", b[0], parcelVersion)
+		return nil, fmt.Errorf("decode state: version %d, want %d", b[0], parcelVersion)
 	}
 	n, size := binary.Uvarint(b[1:])
 	if size <= 0 || n > uint64(len(b)-1-size) {
-		return nil, errors.New("restart/tcp: a connection came with state that makes no sense")
+		return nil, errors.New("decode state: the length of the unread bytes is invalid")
 	}
 	b = b[1+size:]
 	return &parcel{unread: bytes.Clone(b[:n]), state: append([]byte{}, b[n:]...)}, nil

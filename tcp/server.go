@@ -12,53 +12,56 @@ import (
 	"example.com/restart"
 )
 
-// ErrDraining is the cause of the end of the handlers' context, see
-// [context.Cause], and what [Conn.Wait] returns then.
-var ErrDraining = errors.New("restart/tcp: the process drains")
-
-// A Server serves each connection of one listener by a function, in a goroutine
-// of its own. It is a [restart.Service] and a [restart.Adopter]; its Close ends
-// all connections. Make one with New or NewSessions, for each listener its own.
+// A Server serves each connection of one listener by a function, the handler,
+// in a goroutine of its own. It is a [restart.Service] and a [restart.Adopter].
+// Make one with New or NewSessions, a new one for each listener. Several
+// goroutines may call its methods at once.
 //
-// When the function returns, the connection is closed. When it panics, too, and
-// the panic is logged with its stack; other connections go on.
+// The connection is closed when the handler returns. It is closed, too, when the
+// handler panics; the panic is logged with its stack, and other connections go
+// on.
 type Server struct {
-	// Logger gets panics and failures of Accept. Nil means slog.Default(). It
-	// must be set before Serve.
+	// Logger receives panics of handlers and failures of Accept. It must be set
+	// before the Server is added to a Restarter. Nil means the Restarter's
+	// logger, or slog.Default() without a Restarter.
 	Logger *slog.Logger
 
+	// One of the two is set.
 	plain    func(context.Context, net.Conn)
-	sessions func(context.Context, *Conn) // one of the two
+	sessions func(context.Context, *Conn)
 
-	ctx    context.Context // the handlers'
-	cancel context.CancelCauseFunc
+	restarter *slog.Logger // from SetLogger; may be nil
+	once      restart.ServeOnce
 
-	stopping chan struct{} // closed when nothing is to be accepted any more
-	served   chan struct{} // closed when Serve has returned
+	ctx      context.Context // the parent of the handlers' contexts
+	cancel   context.CancelFunc
+	draining chan struct{} // closed when the drain begins
 
 	mu       sync.Mutex
-	serving  bool
-	listener net.Listener
 	conns    map[*Conn]struct{}
-	handover *restart.Handover
-	stopped  bool          // stopping is closed
-	draining bool          // ctx has ended
-	empty    chan struct{} // not nil: somebody waits; closed when conns is empty
-	over     bool          // nobody looks after connections any more
+	handover *restart.Handover // nil before the drain, and without a successor
+	empty    chan struct{}     // nil if nobody waits; closed when conns is empty
+	over     bool              // no connection is taken any more
 }
 
 // New returns a Server that calls handle for each connection. The connection is
-// as the listener gave it, so that io.Copy finds sendfile(2) and splice(2) and
-// NetConn the socket itself. It does not move: in a drain handle finishes what
-// it has begun, as ctx tells it.
+// as the listener gave it, so that io.Copy can use sendfile(2) and splice(2) and
+// NetConn returns the socket. It never moves to a successor.
+//
+// The context ends when handle returns and when the drain ends by force
+// ([restart.Options].HammerTime), just before the connection is closed. The
+// beginning of a drain is told by [restart.Draining] of the context: handle
+// should then finish what it has begun and return.
 func New(handle func(ctx context.Context, c net.Conn)) *Server {
 	s := newServer()
 	s.plain = handle
 	return s
 }
 
-// NewSessions returns a Server that calls handle for each connection, also for
-// those that come from the predecessor with [Conn.Move].
+// NewSessions returns a Server that calls handle for each connection, including
+// those that a handler of the predecessor has moved with [Conn.Move]. The context
+// is as for New; [Conn.Wait] returns when the drain begins, so most handlers do
+// not need it.
 func NewSessions(handle func(ctx context.Context, c *Conn)) *Server {
 	s := newServer()
 	s.sessions = handle
@@ -67,58 +70,43 @@ func NewSessions(handle func(ctx context.Context, c *Conn)) *Server {
 
 func newServer() *Server {
 	s := &Server{
-		stopping: make(chan struct{}),
-		served:   make(chan struct{}),
+		draining: make(chan struct{}),
 		conns:    make(map[*Conn]struct{}),
 	}
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	ctx := restart.WithDraining(context.Background(), func() <-chan struct{} { return s.draining })
+	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
 }
 
-// Serve implements [restart.Service]. It can be called once. When no descriptor
-// or memory is left for another connection it waits, up to a second, and tries
-// again; the clients wait in the accept queue.
+// made reports whether s was made by New or NewSessions.
+func (s *Server) made() bool { return s.draining != nil }
+
+var errUnmade = errors.New("restart/tcp: serve: the Server was not made by New or NewSessions")
+
+// Serve implements [restart.Service]. It can be called once. When descriptors or
+// memory run out it pauses for up to a second and accepts again; clients wait in
+// the accept queue meanwhile.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.begin(l); err != nil {
+	if !s.made() {
 		l.Close()
+		return errUnmade
+	}
+	if err := s.once.Begin(l); err != nil {
 		return err
 	}
-	defer close(s.served)
-	defer l.Close()
+	defer s.once.End()
 	return s.accept(l)
 }
 
-// Why Serve may do nothing.
-var (
-	errTwice  = errors.New("restart/tcp: a Server serves one listener")
-	errUnmade = errors.New("restart/tcp: a Server is made by New or NewSessions")
-)
-
-func (s *Server) begin(l net.Listener) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.ctx == nil:
-		return errUnmade
-	case s.serving:
-		return errTwice
-	case s.stopped:
-		return net.ErrClosed
-	}
-	s.serving = true
-	s.listener = l
-	return nil
-}
-
-// Adopt implements [restart.Adopter]: it calls the handler for a connection
-// that the predecessor's handler has moved here.
+// Adopt implements [restart.Adopter]. It calls the handler for a connection that
+// the predecessor's handler has moved. A Server made by New adopts nothing.
 func (s *Server) Adopt(c net.Conn, state []byte) error {
 	if s.sessions == nil {
-		return errors.New("restart/tcp: a Server made by New adopts nothing")
+		return errors.New("restart/tcp: adopt connection: the Server was not made by NewSessions")
 	}
 	p, err := parse(state)
 	if err != nil {
-		return err
+		return fmt.Errorf("restart/tcp: adopt connection: %w", err)
 	}
 	if !s.start(newConn(s, c, p)) {
 		return net.ErrClosed
@@ -126,7 +114,20 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 	return nil
 }
 
-// start runs the handler for c, unless it is too late.
+// SetLogger implements [restart.Logging]: [restart.Restarter.Add] calls it.
+func (s *Server) SetLogger(l *slog.Logger) { s.restarter = l }
+
+func (s *Server) log() *slog.Logger {
+	switch {
+	case s.Logger != nil:
+		return s.Logger
+	case s.restarter != nil:
+		return s.restarter
+	}
+	return slog.Default()
+}
+
+// start runs the handler for c. It reports false if it is too late for that.
 func (s *Server) start(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +135,7 @@ func (s *Server) start(c *Conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
-	if s.draining {
+	if s.isDraining() {
 		c.drain()
 	}
 	go s.handle(c)
@@ -144,24 +145,28 @@ func (s *Server) start(c *Conn) bool {
 func (s *Server) handle(c *Conn) {
 	defer s.remove(c)
 	defer c.Conn.Close() // does nothing to a connection that has moved
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			s.log().Error("restart/tcp: a handler panicked", "remote", c.RemoteAddr().String(),
+			s.log().Error("restart/tcp: handler panicked", "remote", remote(c.Conn),
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
 	if s.plain != nil {
-		s.plain(s.ctx, c.Conn)
+		s.plain(ctx, c.Conn)
 		return
 	}
-	s.sessions(s.ctx, c)
+	s.sessions(ctx, c)
 }
 
-func (s *Server) log() *slog.Logger {
-	if s.Logger != nil {
-		return s.Logger
+// remote returns the address of c's peer. There may be none: the kernel forgets
+// it when the peer resets the connection.
+func remote(c net.Conn) string {
+	if a := c.RemoteAddr(); a != nil {
+		return a.String()
 	}
-	return slog.Default()
+	return "unknown"
 }
 
 func (s *Server) remove(c *Conn) {

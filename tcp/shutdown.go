@@ -7,19 +7,16 @@ import (
 	"example.com/restart"
 )
 
-// Shutdown implements [restart.Service]: it ends the handlers' context and
-// waits for them. It returns ctx's error if that comes first.
+// Shutdown implements [restart.Service]. It tells the handlers that the process
+// drains, and waits until all have returned. It returns ctx's error if ctx ends
+// first; the handlers then go on until Close.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if s.stop() {
-		// A connection may be on its way from the listener to its handler. When
-		// Serve has returned it has arrived.
-		select {
-		case <-s.served:
-		case <-ctx.Done():
-		}
+	if !s.made() {
+		return nil
 	}
 	h, _ := restart.HandoverFrom(ctx)
 	s.drain(h)
+	s.once.Stop(ctx)
 	for {
 		empty := s.whenEmpty()
 		if empty == nil {
@@ -34,57 +31,51 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close closes the listener and all connections. It does not wait for the
-// handlers.
+// Close closes the listener and all connections, and ends the handlers'
+// contexts. It does not wait for the handlers.
 func (s *Server) Close() error {
-	s.stop()
-	s.drain(nil)
-	s.mu.Lock()
-	s.over = true
-	conns := make([]net.Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c.Conn)
+	if !s.made() {
+		return nil
 	}
-	s.mu.Unlock()
-	for _, c := range conns {
+	s.drain(nil)
+	s.once.Close()
+	for _, c := range s.end() {
 		c.Close()
 	}
 	return nil
 }
 
-// stop makes Serve return, and reports whether it was called.
-func (s *Server) stop() bool {
-	s.mu.Lock()
-	l := s.listener
-	if !s.stopped {
-		s.stopped = true
-		close(s.stopping)
-	}
-	s.mu.Unlock()
-	if l == nil {
-		return false
-	}
-	l.Close()
-	return true
-}
-
-// drain tells the handlers. The way to the successor must be known before.
+// drain tells the handlers that the process drains. The way to the successor is
+// set before, so that they can use it at once.
 func (s *Server) drain(h *restart.Handover) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining {
+	if s.isDraining() {
 		return
 	}
-	s.draining = true
 	s.handover = h
-	s.cancel(ErrDraining)
+	close(s.draining)
 	for c := range s.conns {
 		c.drain()
 	}
 }
 
-// whenEmpty returns a channel that is closed when no handler runs, or nil if
-// that is so now: then none will be started any more.
+// end refuses connections from now on, ends the handlers' contexts and returns
+// the connections that are open.
+func (s *Server) end() []net.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	s.cancel()
+	conns := make([]net.Conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c.Conn)
+	}
+	return conns
+}
+
+// whenEmpty returns a channel that is closed when no handler runs. It returns
+// nil if none runs now, and from then on none is started.
 func (s *Server) whenEmpty() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,9 +89,10 @@ func (s *Server) whenEmpty() <-chan struct{} {
 	return s.empty
 }
 
-// way returns the way to the successor, if the server drains and has one.
+// way reports whether the process drains, and returns the way to the successor,
+// nil if there is none.
 func (s *Server) way() (h *restart.Handover, draining bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.handover, s.draining
+	return s.handover, s.isDraining()
 }
