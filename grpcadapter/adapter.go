@@ -1,17 +1,3 @@
-// Package grpcadapter makes a [restart.Service] of a *grpc.Server. It does not
-// import gRPC: anything with Serve, GracefulStop and Stop will do.
-//
-//	srv := grpc.NewServer()
-//	a := grpcadapter.New(srv)
-//	pb.RegisterChatServer(srv, &chat{draining: a.Draining()})
-//	r.Add("grpc", "tcp", ":50051", a)
-//
-// Connections do not move to the successor. Their clients are told to go away
-// (GOAWAY, RFC 9113, 6.8), finish the calls that they have begun and connect
-// anew, to the successor, without being told of an error. What a client may
-// see all the same is UNAVAILABLE, where a call's stream is ended on purpose,
-// see [Adapter.Draining]; a retryPolicy for it in the service config (gRFC A6)
-// makes up for that before a response has begun.
 package grpcadapter
 
 import (
@@ -23,88 +9,76 @@ import (
 	"example.com/restart"
 )
 
-// silence is how long a drain waits for the first byte of a connection that
-// has been accepted. GracefulStop tells no connection anything before the last
-// one's handshake has ended.
+// silence bounds the wait for the first byte of a connection that has been
+// accepted. GracefulStop sends no GOAWAY before all handshakes have ended.
 const silence = time.Second
 
-// A Server is what *grpc.Server has.
+// A Server has the methods of *grpc.Server that an Adapter needs.
 type Server interface {
 	Serve(net.Listener) error
 	GracefulStop()
 	Stop()
 }
 
-// A Health is what *health.Server of google.golang.org/grpc/health has: Shutdown
-// makes it say NOT_SERVING for all services from then on.
-type Health interface{ Shutdown() }
-
-// An Adapter is a [restart.Service] around a Server. Make one with New.
+// An Adapter is a [restart.Service] around a Server. Make one with NewServer or
+// New. Several goroutines may call its methods at once.
 type Adapter struct {
-	// Health, if not nil, is shut down at the beginning of a drain that leaves
-	// the listener to nobody: when the process stops for good, and when its
-	// successor has dropped the listener. When a successor serves, the service
-	// goes on, and so does its health. It must be set before Serve.
-	Health Health
+	// Health, if not nil, is shut down when a drain begins and no successor
+	// serves the listener, because the process stops for good or because the
+	// successor has dropped the listener. A *health.Server of
+	// google.golang.org/grpc/health then reports NOT_SERVING for all services. A
+	// restart does not touch it. Health must be set before the Adapter is added
+	// to a Restarter.
+	Health interface{ Shutdown() }
 
 	server   Server
-	draining chan struct{}
-	once     sync.Once // closes it
+	once     restart.ServeOnce
 	arrivals *arrivals
-
-	mu       sync.Mutex
-	listener net.Listener
-	served   chan struct{} // closed when the Server's Serve has returned
-	stopped  bool
+	drain    sync.Once     // closes draining
+	draining chan struct{} // closed when the drain begins
 }
 
-// New returns an Adapter around s, whose Serve and stopping must be left to it.
+// New returns an Adapter around a Server that the program has made. The Adapter
+// alone calls the Server's methods. Handlers learn of a drain if they get their
+// contexts from [Adapter.Context], by interceptors of the program. NewServer has
+// these interceptors.
 func New(s Server) *Adapter {
 	return &Adapter{
 		server:   s,
-		draining: make(chan struct{}),
 		arrivals: newArrivals(),
-		served:   make(chan struct{}),
+		draining: make(chan struct{}),
 	}
 }
 
-// Draining returns a channel that is closed when a drain begins. The handler
-// of a stream that may last should then end it, best with codes.Unavailable at
-// a point where the client can go on with another one. Streams that do not are
-// cut when the time of the drain is up.
-func (a *Adapter) Draining() <-chan struct{} { return a.draining }
+// Context returns a copy of ctx for which [restart.Draining] returns a channel
+// that is closed when the drain begins.
+func (a *Adapter) Context(ctx context.Context) context.Context {
+	return restart.WithDraining(ctx, func() <-chan struct{} { return a.draining })
+}
 
 // Serve implements [restart.Service]. It can be called once.
 func (a *Adapter) Serve(l net.Listener) error {
-	a.mu.Lock()
-	if a.stopped || a.listener != nil {
-		a.mu.Unlock()
-		l.Close()
-		return net.ErrClosed
+	l = &listener{l, a.arrivals}
+	if err := a.once.Begin(l); err != nil {
+		return err
 	}
-	a.listener = &listener{l, a.arrivals}
-	a.mu.Unlock()
-	defer close(a.served)
-	return a.server.Serve(a.listener)
+	defer a.once.End()
+	return a.server.Serve(l)
 }
 
-// Shutdown implements [restart.Service]. It closes Draining, tells the clients
-// to go away and returns when the last call has ended, or else when ctx does,
-// with its error. The calls that are left then go on until Close.
+// Shutdown implements [restart.Service]. It tells handlers and clients that the
+// process drains, and returns when the last call has ended. It returns ctx's
+// error if ctx ends first; the calls that are left then go on until Close.
 func (a *Adapter) Shutdown(ctx context.Context) error {
 	if a.Health != nil && !restart.Replaced(ctx) {
 		a.Health.Shutdown()
 	}
-	a.once.Do(func() { close(a.draining) })
-	if a.stop() {
-		// A connection may be on its way from the listener to the Server, which
-		// would close it without a word once it has begun to stop.
-		select {
-		case <-a.served:
-		case <-ctx.Done():
-		}
-		a.arrivals.settle(ctx)
-	}
+	a.beginDrain()
+	// Once it has begun to stop, the Server closes a connection that the
+	// listener has just returned, without a word to the client.
+	a.once.Stop(ctx)
+	a.arrivals.settle(ctx)
+
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -119,31 +93,20 @@ func (a *Adapter) Shutdown(ctx context.Context) error {
 		case <-silent.C:
 			a.arrivals.closeSilent()
 		case <-ctx.Done():
-			// Stop comes with Close: the hammer counts the connections and ends
-			// them with a FIN before.
+			// Stop is left to Close: before, the hammer counts the connections
+			// and sends each a FIN.
 			return ctx.Err()
 		}
 	}
 }
 
-// Close ends all calls with Stop. It does not wait for it: Stop may wait for
-// handlers that ignore the end of their context.
+// Close ends all calls with the Server's Stop. It does not wait for Stop, which
+// may wait for handlers that ignore the end of their context.
 func (a *Adapter) Close() error {
-	a.once.Do(func() { close(a.draining) })
-	a.stop()
+	a.beginDrain()
+	a.once.Close()
 	go a.server.Stop()
 	return nil
 }
 
-// stop ends accepting, and reports whether it had begun.
-func (a *Adapter) stop() bool {
-	a.mu.Lock()
-	l := a.listener
-	a.stopped = true
-	a.mu.Unlock()
-	if l == nil {
-		return false
-	}
-	l.Close()
-	return true
-}
+func (a *Adapter) beginDrain() { a.drain.Do(func() { close(a.draining) }) }

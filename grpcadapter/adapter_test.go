@@ -8,17 +8,19 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+
+	"example.com/restart"
 )
 
 var _ Server = (*grpc.Server)(nil)
 
-// A fake is a Server that serves as the test says.
+// A fake is a Server whose methods do what the test wants.
 type fake struct {
 	serve    func(net.Listener) error
-	graceful chan struct{} // GracefulStop returns when it is closed
+	graceful chan struct{} // closed to let GracefulStop return
 	stopOnce sync.Once
 	stopped  chan struct{} // closed by Stop
-	hang     chan struct{} // Stop returns when it is closed
+	hang     chan struct{} // closed to let Stop return
 }
 
 func newFake() *fake {
@@ -51,7 +53,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// A handler that ignores everything keeps neither Shutdown nor Close.
+// A handler that ignores the drain delays neither Shutdown nor Close.
 func TestNeverJoined(t *testing.T) {
 	f := newFake()
 	a := New(f)
@@ -60,7 +62,7 @@ func TestNeverJoined(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Shutdown(ctx) }()
-	<-a.Draining()
+	<-restart.Draining(a.Context(t.Context()))
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: got %v, want the context's error", err)
@@ -81,7 +83,7 @@ func TestNeverJoined(t *testing.T) {
 	close(f.graceful)
 }
 
-// Health is taken back when nobody serves the listener any more.
+// A drain without a successor shuts the health down.
 func TestHealthOfFinalDrain(t *testing.T) {
 	f := newFake()
 	close(f.graceful)
@@ -92,7 +94,7 @@ func TestHealthOfFinalDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !h.down {
-		t.Error("health still says that the service is there")
+		t.Error("the health was not shut down")
 	}
 }
 
@@ -105,48 +107,5 @@ func TestServeAfterShutdown(t *testing.T) {
 	}
 	if err := a.Serve(listen(t)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v, want net.ErrClosed", err)
-	}
-}
-
-// A connection that was accepted but not looked at is waited for before
-// GracefulStop: gRPC would close it without a word.
-func TestArrivalIsLookedAtFirst(t *testing.T) {
-	f := newFake()
-	conns := make(chan net.Conn)
-	f.serve = func(l net.Listener) error {
-		c, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		conns <- c
-		_, err = l.Accept()
-		return err
-	}
-	a := New(f)
-	l := listen(t)
-	served := make(chan error, 1)
-	go func() { served <- a.Serve(l) }()
-	client, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	c := <-conns
-	settled := make(chan struct{})
-	a.stop()
-	<-served
-	if a.arrivals.unsettled() == nil {
-		t.Fatal("the connection counts as looked at before it was read from")
-	}
-	go func() { a.arrivals.settle(t.Context()); close(settled) }()
-	read := make(chan error)
-	go func() { _, err := c.Read(make([]byte, 1)); read <- err }()
-	<-settled
-	a.arrivals.closeSilent()
-	if err := <-read; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("a silent connection: got %v, want it closed", err)
-	}
-	if len(a.arrivals.conns) != 0 {
-		t.Errorf("%d arrivals are left", len(a.arrivals.conns))
 	}
 }

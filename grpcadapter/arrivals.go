@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A listener notes what it accepts.
+// A listener notes the connections that it accepts.
 type listener struct {
 	net.Listener
 	arrivals *arrivals
@@ -24,28 +24,30 @@ func (l *listener) Accept() (net.Conn, error) {
 	return l.arrivals.add(c), nil
 }
 
-// arrivals are the connections of which nothing has been read yet.
+// arrivals are the connections from which no byte has been read yet.
 type arrivals struct {
 	mu      sync.Mutex
 	conns   map[*conn]stage
-	changed chan struct{} // not nil: somebody waits; closed by the next change
+	changed chan struct{} // nil if nobody waits; closed by the next change
 }
 
-// A stage says how far an arrival has come.
+// A stage is how far an arrival has come.
 type stage int
 
 const (
-	stageAccepted stage = iota // the Server may not have looked at it yet
-	stageAsked                 // the Server waits for its first byte
+	stageAccepted stage = iota // the Server may not have seen it yet
+	stageReading               // the Server reads, or waits for the first byte
 )
 
 func newArrivals() *arrivals { return &arrivals{conns: make(map[*conn]stage)} }
 
-// A conn is an arrival, or was: after its first byte it does nothing more.
+// A conn is a connection that is an arrival until its first byte has been read.
 type conn struct {
 	net.Conn
-	arrivals    *arrivals
-	asked, over atomic.Bool
+	arrivals *arrivals
+
+	reading atomic.Bool // Read was called
+	arrived atomic.Bool // no arrival any more
 }
 
 func (a *arrivals) add(nc net.Conn) net.Conn {
@@ -57,27 +59,27 @@ func (a *arrivals) add(nc net.Conn) net.Conn {
 }
 
 func (c *conn) Read(b []byte) (int, error) {
-	if c.over.Load() {
+	if c.arrived.Load() {
 		return c.Conn.Read(b)
 	}
-	if !c.asked.Swap(true) {
-		c.arrivals.ask(c)
+	if !c.reading.Swap(true) {
+		c.arrivals.read(c)
 	}
 	n, err := c.Conn.Read(b)
-	if (n > 0 || err != nil) && !c.over.Swap(true) {
+	if (n > 0 || err != nil) && !c.arrived.Swap(true) {
 		c.arrivals.remove(c)
 	}
 	return n, err
 }
 
 func (c *conn) Close() error {
-	if !c.over.Swap(true) {
+	if !c.arrived.Swap(true) {
 		c.arrivals.remove(c)
 	}
 	return c.Conn.Close()
 }
 
-// What credentials may look for.
+// The methods that transport credentials may look for.
 
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
@@ -88,31 +90,31 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (a *arrivals) ask(c *conn) {
+func (a *arrivals) read(c *conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.conns[c]; ok {
-		a.conns[c] = stageAsked
+		a.conns[c] = stageReading
 	}
-	a.change()
+	a.changeLocked()
 }
 
 func (a *arrivals) remove(c *conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.conns, c)
-	a.change()
+	a.changeLocked()
 }
 
-func (a *arrivals) change() {
+func (a *arrivals) changeLocked() {
 	if a.changed != nil {
 		close(a.changed)
 		a.changed = nil
 	}
 }
 
-// settle waits until the Server has looked at every connection, but not for
-// ever: one may have gone to somebody else, who does not read.
+// settle waits until the Server has seen every connection, but no longer than
+// silence: nothing makes a Server read from each.
 func (a *arrivals) settle(ctx context.Context) {
 	bound := time.NewTimer(silence)
 	defer bound.Stop()
@@ -131,8 +133,8 @@ func (a *arrivals) settle(ctx context.Context) {
 	}
 }
 
-// unsettled returns nil if every connection has been looked at, else what is
-// closed at the next change.
+// unsettled returns nil if the Server has seen every connection, else a channel
+// that is closed by the next change.
 func (a *arrivals) unsettled() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -147,7 +149,7 @@ func (a *arrivals) unsettled() <-chan struct{} {
 	return nil
 }
 
-// closeSilent closes the connections of which no byte has come.
+// closeSilent closes the connections from which no byte has been read.
 func (a *arrivals) closeSilent() {
 	a.mu.Lock()
 	var silent []*conn

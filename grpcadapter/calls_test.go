@@ -1,5 +1,3 @@
-//go:build linux
-
 package grpcadapter_test
 
 import (

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
-	"google.golang.org/grpc"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/protobuf/proto"
 
@@ -21,9 +20,8 @@ import (
 
 func TestConforms(t *testing.T) {
 	servicetest.Run(t, func() restart.Service {
-		srv := grpc.NewServer()
-		a := grpcadapter.New(srv)
-		pb.RegisterTestServiceServer(srv, &service{draining: a.Draining()})
+		srv, a := grpcadapter.NewServer()
+		pb.RegisterTestServiceServer(srv, &service{})
 		return a
 	}, call)
 }

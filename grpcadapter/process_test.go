@@ -50,11 +50,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	srv := grpc.NewServer()
+	srv, a := grpcadapter.NewServer()
 	h := health.NewServer()
-	a := grpcadapter.New(srv)
 	a.Health = h
-	pb.RegisterTestServiceServer(srv, &service{draining: a.Draining()})
+	pb.RegisterTestServiceServer(srv, &service{})
 	healthpb.RegisterHealthServer(srv, h)
 	if _, err := r.Add("grpc", "tcp", "127.0.0.1:0", a); err != nil {
 		return err
@@ -77,8 +76,8 @@ func stop(p *proctest.Family, g proctest.Generation) {
 	p.WaitEnd()
 }
 
-// retries are the standard rules: whatever says UNAVAILABLE before a response
-// has begun is tried again.
+// retries are the standard rules: a call that fails with UNAVAILABLE is repeated
+// if no response has arrived.
 const retries = `{"methodConfig": [{"name": [{}], "retryPolicy": {
 	"maxAttempts": 5, "initialBackoff": "0.05s", "maxBackoff": "1s", "backoffMultiplier": 2,
 	"retryableStatusCodes": ["UNAVAILABLE"]}}]}`

@@ -8,12 +8,13 @@ import (
 	"google.golang.org/grpc/codes"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"example.com/restart"
 )
 
-// service is what the tests call.
+// service is the gRPC service that the tests call.
 type service struct {
 	pb.UnimplementedTestServiceServer
-	draining <-chan struct{}
 }
 
 var errDraining = status.Error(codes.Unavailable, "draining")
@@ -22,7 +23,7 @@ func (s *service) UnaryCall(_ context.Context, r *pb.SimpleRequest) (*pb.SimpleR
 	return &pb.SimpleResponse{Payload: r.GetPayload(), OauthScope: r.GetResponseStatus().GetMessage()}, nil
 }
 
-// StreamingOutputCall sends as many responses as are asked for.
+// StreamingOutputCall sends one response for each parameter.
 func (s *service) StreamingOutputCall(r *pb.StreamingOutputCallRequest, stream grpc.ServerStreamingServer[pb.StreamingOutputCallResponse]) error {
 	for _, p := range r.ResponseParameters {
 		if err := stream.Send(&pb.StreamingOutputCallResponse{Payload: &pb.Payload{Body: make([]byte, p.Size)}}); err != nil {
@@ -47,7 +48,7 @@ func (s *service) StreamingInputCall(stream grpc.ClientStreamingServer[pb.Stream
 	}
 }
 
-// FullDuplexCall echoes until the client has said all.
+// FullDuplexCall echoes until the client closes its side.
 func (s *service) FullDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOutputCallRequest, pb.StreamingOutputCallResponse]) error {
 	for {
 		r, err := stream.Recv()
@@ -63,7 +64,8 @@ func (s *service) FullDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOut
 	}
 }
 
-// HalfDuplexCall is the long stream: it lasts until the drain. One whose first message is "deaf" ignores the drain.
+// HalfDuplexCall is the long stream: it lasts until the drain. A stream whose
+// first message is "deaf" ignores the drain.
 func (s *service) HalfDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOutputCallRequest, pb.StreamingOutputCallResponse]) error {
 	r, err := stream.Recv()
 	if err != nil {
@@ -76,7 +78,7 @@ func (s *service) HalfDuplexCall(stream grpc.BidiStreamingServer[pb.StreamingOut
 		select {} // not even the end of its context
 	}
 	select {
-	case <-s.draining:
+	case <-restart.Draining(stream.Context()):
 		return errDraining
 	case <-stream.Context().Done():
 		return stream.Context().Err()
