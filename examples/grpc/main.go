@@ -39,13 +39,10 @@ func serve(addr string) error {
 	if err != nil {
 		return err
 	}
-	s, h := grpc.NewServer(), health.NewServer()
-	a := grpcadapter.New(s)
-	a.Health = h // says NOT_SERVING when nobody follows
-	greeter.Register(s, &greeter.Greeter{
-		Name:     fmt.Sprintf("version=%s pid=%d", version, os.Getpid()),
-		Draining: a.Draining(),
-	})
+	s, a := grpcadapter.NewServer() // instead of grpc.NewServer
+	h := health.NewServer()
+	a.Health = h // says NOT_SERVING when no successor serves
+	greeter.Register(s, &greeter.Greeter{Name: fmt.Sprintf("version=%s pid=%d", version, os.Getpid())})
 	healthpb.RegisterHealthServer(s, h)
 	if _, err := r.Add("grpc", "tcp", addr, a); err != nil {
 		return err

@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"os"
 
-	"google.golang.org/grpc"
-
 	"example.com/restart"
 	"example.com/restart/examples/internal/greeter"
 	"example.com/restart/grpcadapter"
@@ -67,9 +65,8 @@ func add(r *restart.Restarter, l listener) error {
 			fmt.Fprintln(w, "http from", me())
 		})})
 	case "grpc":
-		srv := grpc.NewServer()
-		a := grpcadapter.New(srv)
-		greeter.Register(srv, &greeter.Greeter{Name: me(), Draining: a.Draining()})
+		srv, a := grpcadapter.NewServer()
+		greeter.Register(srv, &greeter.Greeter{Name: me()})
 		s = a
 	case "tcp":
 		s = tcp.NewSessions(echo)

@@ -33,19 +33,26 @@ func main() {
 	}
 }
 
-// echo stays in the process in which it began. When that is replaced, a line
-// that is on its way is still answered, and then the client is told to come
-// back: it will find the successor.
+// echo serves a connection that does not move. When the process is replaced, a
+// line that is on its way is still answered. Then echo says goodbye, and the
+// client can connect anew, to the successor.
 func echo(ctx context.Context, c net.Conn) {
-	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now().Add(time.Second)) })
-	defer stop()
+	go func() {
+		select {
+		case <-restart.Draining(ctx):
+			c.SetReadDeadline(time.Now().Add(time.Second))
+		case <-ctx.Done(): // echo has returned
+		}
+	}()
 	fmt.Fprintf(c, "hello from version=%s pid=%d\n", version, os.Getpid())
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		if _, err := fmt.Fprintln(c, lines.Text()); err != nil {
 			return
 		}
 	}
-	if ctx.Err() != nil {
+	select {
+	case <-restart.Draining(ctx):
 		fmt.Fprintln(c, "bye")
+	default:
 	}
 }

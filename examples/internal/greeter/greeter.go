@@ -9,13 +9,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"example.com/restart"
 )
 
 // A Greeter says who it is: once, or in a stream again for each message until
 // the server drains.
 type Greeter struct {
-	Name     string
-	Draining <-chan struct{} // closed when streams should end
+	Name string
 }
 
 type message = wrapperspb.StringValue
@@ -63,7 +64,7 @@ func chat(srv any, stream grpc.ServerStream) error {
 	select {
 	case err := <-done:
 		return err
-	case <-g.Draining:
+	case <-restart.Draining(stream.Context()):
 		return status.Error(codes.Unavailable, "draining")
 	}
 }
