@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 func answers(s *subject) error {
@@ -45,28 +46,51 @@ func shutdownIdle(s *subject) error {
 	if err := s.exchange(); err != nil {
 		return err
 	}
-	for _, c := range s.clients {
-		c.Close()
-	}
+	s.hangUp()
 	return s.finish(s.shutdown(context.Background()))
 }
 
 func shutdownBeforeServe(s *subject) error {
-	if err := awaitError(s, "Shutdown returns", s.shutdown(context.Background())); err != nil {
+	shutdown := s.shutdown(context.Background())
+	select {
+	case <-shutdown.returned:
+	case <-time.After(s.stuck):
+		return fmt.Errorf("Shutdown was called before Serve and has not returned after %v. It must not wait for Serve then: call restart.ServeOnce.Stop in Shutdown", s.stuck)
+	}
+	if err := s.awaitCall("Shutdown", shutdown); err != nil {
 		return err
 	}
+	return s.serveReturns("Shutdown", "Stop")
+}
+
+// serveReturns calls Serve of a service that was ended by method. Helper is the
+// method of restart.ServeOnce that helps.
+func (s *subject) serveReturns(method, helper string) error {
 	s.startSoon()
-	return awaitError(s, "Serve returns after Shutdown, though Accept would block", s.served)
+	complaint := fmt.Sprintf("Serve was called after %s and has not returned", method)
+	select {
+	case <-s.serve.returned:
+		return nil
+	case <-s.gate.reached:
+	case <-time.After(s.patience):
+		return fmt.Errorf("%s, after %v", complaint, s.patience)
+	}
+	select {
+	case <-s.serve.returned:
+		return nil
+	case <-time.After(s.stuck):
+		return fmt.Errorf("%s: it blocks in Accept. Call restart.ServeOnce.Begin in Serve and restart.ServeOnce.%s in %s", complaint, helper, method)
+	}
 }
 
 func shutdownWhileServeBegins(s *subject) error {
-	done := s.shutdown(context.Background())
+	shutdown := s.shutdown(context.Background())
 	s.startSoon()
-	return s.finish(done)
+	return s.finish(shutdown)
 }
 
 // shutdownStopped is how a drain finds most services: blocked in an Accept that
-// brings nothing any more.
+// no longer returns connections.
 func shutdownStopped(s *subject) error {
 	if err := s.start(); err != nil {
 		return err
@@ -74,51 +98,8 @@ func shutdownStopped(s *subject) error {
 	return s.finish(s.shutdown(context.Background()))
 }
 
-// shutdownFinishes begins to drain when the service has read what a client
-// wants, but the client has not seen an answer.
-func shutdownFinishes(s *subject) error {
-	if err := s.start(); err != nil {
-		return err
-	}
-	c, err := s.dial()
-	if err != nil {
-		return err
-	}
-	held := s.hold(c, holdRead)
-	probed := make(chan error, 1)
-	go func() { probed <- s.probe(held) }()
-	select {
-	case err := <-probed:
-		return fmt.Errorf("the probe ended before it read an answer: %v", err)
-	case <-held.reached:
-	}
-	if err := s.readAll(held.written()); err != nil {
-		return err
-	}
-	done := s.shutdown(context.Background())
-	held.release()
-	if err := <-probed; err != nil {
-		return fmt.Errorf("what the service had read before Shutdown was not answered: %w", err)
-	}
-	c.Close()
-	return s.finish(done)
-}
-
-// readAll waits until the service has read n bytes.
-func (s *subject) readAll(n int64) error {
-	for {
-		got, more := s.gate.bytesRead()
-		if got >= n {
-			return nil
-		}
-		if _, err := await(s, "the service reads what the client has written", more); err != nil {
-			return err
-		}
-	}
-}
-
-// shutdownContext drains while a client is in the middle of a word and will
-// never finish it.
+// shutdownContext drains while a client has sent half a request and never sends
+// the rest.
 func shutdownContext(s *subject) error {
 	if err := s.start(); err != nil {
 		return err
@@ -127,14 +108,13 @@ func shutdownContext(s *subject) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := s.shutdown(ctx)
+	shutdown := s.shutdown(ctx)
 	cancel()
-	failure, err := await(s, "Shutdown returns when its context has ended", done)
-	if err != nil {
+	if err := await(s, "the context of Shutdown has ended, but Shutdown has not returned", shutdown.returned); err != nil {
 		return err
 	}
-	if failure != nil && !isClosing(failure) && !errors.Is(failure, context.Canceled) {
-		return fmt.Errorf("after the end of its context Shutdown returned %w, want nil or the context's error", failure)
+	if err := shutdown.err; err != nil && !isClosing(err) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("after the end of its context Shutdown returned %w, want nil or the context's error", err)
 	}
 	s.gate.cut()
 	return s.serveEnds()
@@ -146,12 +126,12 @@ func (s *subject) stick() error {
 	if err != nil {
 		return err
 	}
-	held := s.hold(c, holdWrite)
-	go s.probe(held)
-	if _, err := await(s, "the probe writes", held.reached); err != nil {
+	client := s.hold(c, withinRequest)
+	go s.probe(client)
+	if err := await(s, "the probe writes nothing", client.reached); err != nil {
 		return err
 	}
-	return s.readAll(held.written())
+	return s.readAll(client)
 }
 
 func closes(s *subject) error {
@@ -167,19 +147,17 @@ func closes(s *subject) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done := s.shutdown(ctx)
+	shutdown := s.shutdown(ctx)
 	cancel()
-	for range 2 { // it may be called after Shutdown did as much
-		closed := make(chan error, 1)
-		go func() { closed <- c.Close() }()
-		if err := awaitError(s, "Close returns", closed); err != nil {
+	for range 2 { // the second one finds the service closed
+		if err := s.awaitCall("Close", begin(c.Close)); err != nil {
 			return err
 		}
 	}
-	if _, err := await(s, "Shutdown returns when its context has ended", done); err != nil {
+	if err := await(s, "the context of Shutdown has ended, but Shutdown has not returned", shutdown.returned); err != nil {
 		return err
 	}
-	s.gate.cut() // Restarter closes what Close has left
+	s.gate.cut() // as a Restarter closes what Close has left
 	return s.serveEnds()
 }
 
@@ -188,9 +166,9 @@ func closeBeforeServe(s *subject) error {
 	if c == nil {
 		return nil
 	}
-	if err := c.Close(); err != nil && !isClosing(err) {
-		return fmt.Errorf("before Serve, Close: %w", err)
+	if err := s.awaitCall("Close before Serve", begin(c.Close)); err != nil {
+		return err
 	}
-	s.startSoon()
-	return awaitError(s, "Serve returns after Close, though Accept would block", s.served)
+	s.gate.stop()
+	return s.serveReturns("Close", "Close")
 }

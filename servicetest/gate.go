@@ -5,20 +5,24 @@ import (
 	"sync"
 )
 
-// A gate is the listener that a service gets. Like Restarter's, its Accept
-// blocks from the beginning of a drain until the service closes it, and it
-// knows the connections that were accepted.
+// A gate is the listener that a service gets. Its Accept blocks from the
+// beginning of a drain until the service closes it, as that of a Restarter does.
+// It observes the connections that were accepted.
 type gate struct {
 	net.Listener
 	reached chan struct{} // closed by the first Accept
 	reach   sync.Once
 	stopped chan struct{} // closed by stop
-	closed  chan struct{}
-	once    sync.Once
+	stopper sync.Once
+	closed  chan struct{} // closed by Close
+	closer  sync.Once
+	hold    *answerHold // nil, or what delays the service's answers
 
-	mu    sync.Mutex
-	conns []*counted
-	read  chan struct{} // closed at each read of bytes
+	mu       sync.Mutex
+	conns    []*serverConn
+	progress chan struct{} // closed and replaced when a connection or bytes have come
+	cutOff   chan struct{} // closed when the service closes a connection
+	cutter   sync.Once
 }
 
 func newGate(l net.Listener) *gate {
@@ -27,7 +31,8 @@ func newGate(l net.Listener) *gate {
 		reached:  make(chan struct{}),
 		stopped:  make(chan struct{}),
 		closed:   make(chan struct{}),
-		read:     make(chan struct{}),
+		progress: make(chan struct{}),
+		cutOff:   make(chan struct{}),
 	}
 }
 
@@ -54,68 +59,98 @@ func (g *gate) Accept() (net.Conn, error) {
 }
 
 func (g *gate) add(c net.Conn) net.Conn {
-	w := &counted{Conn: c, gate: g}
+	w := &serverConn{Conn: c, gate: g, closed: make(chan struct{})}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.conns = append(g.conns, w)
+	g.progressLocked()
 	return w
 }
 
 // stop makes Accept block.
 func (g *gate) stop() {
-	select {
-	case <-g.stopped:
-	default:
-		close(g.stopped)
-	}
+	g.stopper.Do(func() { close(g.stopped) })
 	g.Listener.Close()
 }
 
 func (g *gate) Close() error {
-	g.once.Do(func() { close(g.closed) })
-	g.Listener.Close() // stop may have done it
+	g.closer.Do(func() { close(g.closed) })
+	g.Listener.Close() // stop may have closed it
 	return nil
 }
 
 // cut closes all connections, as the hammer does.
 func (g *gate) cut() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, c := range g.conns {
-		c.Conn.Close()
+	conns := g.conns
+	g.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
 	}
 }
 
-// bytesRead returns how many bytes the service has read from all connections,
-// and what is closed when there are more.
-func (g *gate) bytesRead() (int64, <-chan struct{}) {
+// A tally is what has happened on all connections together.
+type tally struct {
+	accepted int
+	read     int64 // bytes that the service has read
+	writes   int   // that the service has begun
+}
+
+// tally returns the tally now and a channel that is closed when it changes.
+func (g *gate) tally() (tally, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var n int64
+	t := tally{accepted: len(g.conns)}
 	for _, c := range g.conns {
-		n += c.n
+		t.read += c.read
+		t.writes += c.writes
 	}
-	return n, g.read
+	return t, g.progress
 }
 
-// A counted is a service's end of a connection.
-type counted struct {
+func (g *gate) progressLocked() {
+	close(g.progress)
+	g.progress = make(chan struct{})
+}
+
+// A serverConn is the service's end of a connection.
+type serverConn struct {
 	net.Conn
-	gate *gate
-	n    int64 // bytes read, under gate.mu
+	gate   *gate
+	closed chan struct{} // closed by Close
+	closer sync.Once
+
+	// Under gate.mu, as in tally.
+	read   int64
+	writes int
 }
 
-func (c *counted) NetConn() net.Conn { return c.Conn }
+func (c *serverConn) NetConn() net.Conn { return c.Conn }
 
-func (c *counted) Read(b []byte) (int, error) {
+func (c *serverConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		g := c.gate
-		g.mu.Lock()
-		c.n += int64(n)
-		close(g.read)
-		g.read = make(chan struct{})
-		g.mu.Unlock()
+		c.gate.mu.Lock()
+		defer c.gate.mu.Unlock()
+		c.read += int64(n)
+		c.gate.progressLocked()
 	}
 	return n, err
+}
+
+func (c *serverConn) Write(b []byte) (int, error) {
+	if h := c.gate.hold; h != nil {
+		h.wait(c)
+	}
+	c.gate.mu.Lock()
+	c.writes++
+	c.gate.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+func (c *serverConn) Close() error {
+	err := c.Conn.Close() // before a held Write goes on
+	c.closer.Do(func() { close(c.closed) })
+	c.gate.cutter.Do(func() { close(c.gate.cutOff) })
+	return err
 }

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A census is the set of goroutines at some moment, by their numbers.
-type census map[string]bool
+// A goroutineSet is the set of goroutines at some moment, by their numbers.
+type goroutineSet map[string]bool
 
-var header = regexp.MustCompile(`^goroutine (\d+) `)
+var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) `)
 
-func goroutines() census {
-	c := make(census)
+func goroutines() goroutineSet {
+	set := make(goroutineSet)
 	for _, g := range stacks() {
-		c[header.FindString(g)] = true
+		set[goroutineHeader.FindString(g)] = true
 	}
-	return c
+	return set
 }
 
 // stacks returns one text for each goroutine.
@@ -32,27 +32,37 @@ func stacks() []string {
 	}
 }
 
-// left returns an error if goroutines stay that were not there when c was
-// taken. They get some time to end.
-func (c census) left(within time.Duration) error {
+// A leakError says that goroutines are left.
+type leakError struct {
+	after time.Duration
+	left  []string // their stacks
+}
+
+func (e *leakError) Error() string {
+	return fmt.Sprintf("%d goroutines still run %v after the service has ended, such as\n%s", len(e.left), e.after, e.left[0])
+}
+
+// left returns a *leakError if goroutines stay that are not in before. They get
+// some time to end.
+func (before goroutineSet) left(within time.Duration) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	bound := time.NewTimer(within)
 	defer bound.Stop()
 	for {
-		var more []string
+		var left []string
 		for _, g := range stacks() {
-			if !c[header.FindString(g)] {
-				more = append(more, g)
+			if !before[goroutineHeader.FindString(g)] {
+				left = append(left, g)
 			}
 		}
-		if len(more) == 0 {
+		if len(left) == 0 {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-bound.C:
-			return fmt.Errorf("%d goroutines are left after %v, such as\n%s", len(more), within, more[0])
+			return &leakError{within, left}
 		}
 	}
 }

@@ -5,40 +5,46 @@ import (
 	"sync"
 )
 
-// What a held connection waits for.
+// A moment is when a held client stops.
 type moment int
 
 const (
-	holdRead  moment = iota // its first Read
-	holdWrite               // what follows the first byte of its first Write
+	beforeRequest moment = iota // before its first Write
+	withinRequest               // after the first byte of its first Write
+	beforeAnswer                // before its first Read after a Write
 )
 
-// A held connection is a client's that stops at some moment until it is
+// A heldClient is a client's connection that stops at some moment until it is
 // released or closed.
-type held struct {
+type heldClient struct {
 	net.Conn
 	at       moment
 	reached  chan struct{} // closed when it stops
+	reach    sync.Once
 	released chan struct{}
 	closed   chan struct{}
-	reach    sync.Once
-	close    sync.Once
+	closer   sync.Once
 
-	mu sync.Mutex
-	n  int64 // bytes written
+	mu       sync.Mutex
+	written  int64         // bytes
+	progress chan struct{} // closed and replaced when written grows
 }
 
-// hold holds c, a client's connection that s has made.
-func (s *subject) hold(c net.Conn, at moment) *held {
-	h := &held{
-		Conn: c, at: at,
-		reached: make(chan struct{}), released: make(chan struct{}), closed: make(chan struct{}),
+// hold wraps c, a client's connection that s has made.
+func (s *subject) hold(c net.Conn, at moment) *heldClient {
+	h := &heldClient{
+		Conn:     c,
+		at:       at,
+		reached:  make(chan struct{}),
+		released: make(chan struct{}),
+		closed:   make(chan struct{}),
+		progress: make(chan struct{}),
 	}
 	s.clients = append(s.clients, h)
 	return h
 }
 
-func (h *held) stop() {
+func (h *heldClient) stop() {
 	h.reach.Do(func() { close(h.reached) })
 	select {
 	case <-h.released:
@@ -46,18 +52,22 @@ func (h *held) stop() {
 	}
 }
 
-func (h *held) release() { close(h.released) }
+func (h *heldClient) release() { close(h.released) }
 
-func (h *held) Read(b []byte) (int, error) {
-	if h.at == holdRead {
+func (h *heldClient) Read(b []byte) (int, error) {
+	if written, _ := h.bytes(); h.at == beforeAnswer && written > 0 {
 		h.stop()
 	}
 	return h.Conn.Read(b)
 }
 
-func (h *held) Write(b []byte) (int, error) {
+func (h *heldClient) Write(b []byte) (int, error) {
 	done := 0
-	if h.at == holdWrite && len(b) > 0 {
+	switch {
+	case len(b) == 0:
+	case h.at == beforeRequest:
+		h.stop()
+	case h.at == withinRequest:
 		n, err := h.write(b[:1])
 		if err != nil {
 			return n, err
@@ -69,21 +79,50 @@ func (h *held) Write(b []byte) (int, error) {
 	return done + n, err
 }
 
-func (h *held) write(b []byte) (int, error) {
+func (h *heldClient) write(b []byte) (int, error) {
 	n, err := h.Conn.Write(b)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.n += int64(n)
+	h.written += int64(n)
+	close(h.progress)
+	h.progress = make(chan struct{})
 	return n, err
 }
 
-func (h *held) Close() error {
-	h.close.Do(func() { close(h.closed) })
+func (h *heldClient) Close() error {
+	h.closer.Do(func() { close(h.closed) })
 	return h.Conn.Close()
 }
 
-func (h *held) written() int64 {
+// bytes returns how many bytes the client has written, and a channel that is
+// closed when there are more.
+func (h *heldClient) bytes() (written int64, more <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.n
+	return h.written, h.progress
+}
+
+// An answerHold delays the answers of a service to one client until the client
+// is released.
+type answerHold struct{ client *heldClient }
+
+// wait is called before the service writes to c. It returns at once while the
+// service has not read the client's request: a greeting is no answer.
+func (h *answerHold) wait(c *serverConn) {
+	for {
+		written, more := h.client.bytes()
+		t, _ := c.gate.tally()
+		if t.read == 0 || t.read < written {
+			return
+		}
+		select {
+		case <-more: // the request goes on
+		case <-h.client.released:
+			return
+		case <-h.client.closed:
+			return
+		case <-c.closed:
+			return
+		}
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"example.com/restart"
 )
 
-// states gives a successor what a service that serves leaves to it.
+// states restores the state of a service that serves in a successor.
 func states(s *subject) error {
 	st, ok := s.service.(restart.Stateful)
 	if !ok {
@@ -27,25 +27,26 @@ func states(s *subject) error {
 	if err := s.exchange(); err != nil {
 		return fmt.Errorf("after State: %w", err)
 	}
-	heir, err := newSubject(s.make, s.probe, s.patience)
+	successor, err := newSubject(s.make, s.probe, s.limits)
 	if err != nil {
 		return err
 	}
-	defer heir.end()
-	if err := heir.service.(restart.Stateful).Restore(b); err != nil {
+	defer successor.end()
+	if err := successor.service.(restart.Stateful).Restore(b); err != nil {
 		return fmt.Errorf("service.Restore: %w", err)
 	}
-	if err := heir.start(); err != nil {
+	if err := successor.start(); err != nil {
 		return err
 	}
-	if err := heir.exchange(); err != nil {
+	if err := successor.exchange(); err != nil {
 		return fmt.Errorf("after Restore: %w", err)
 	}
-	return heir.finish(heir.shutdown(context.Background()))
+	successor.hangUp()
+	return successor.finish(successor.shutdown(context.Background()))
 }
 
-// adopts hands a new connection to Adopt. A service may want state with it and
-// refuse, but then it must leave the connection alone.
+// adopts gives a new connection to Adopt. A service may refuse it, for want of
+// state, but then it must leave the connection alone.
 func adopts(s *subject) error {
 	a, ok := s.service.(restart.Adopter)
 	if !ok {
@@ -59,14 +60,14 @@ func adopts(s *subject) error {
 		return err
 	}
 	if err := s.check(client); err != nil {
-		return fmt.Errorf("an adopted connection: %w", err)
+		return fmt.Errorf("on an adopted connection, %w", err)
 	}
 	client.Close()
 	return s.finish(s.shutdown(context.Background()))
 }
 
-// adoptsLate calls Adopt in a drain and when it is over. Nobody says that the
-// service must take the connection then, but it must return.
+// adoptsLate calls Adopt during a drain and after it. The service need not take
+// the connection then, but Adopt must return.
 func adoptsLate(s *subject) error {
 	a, ok := s.service.(restart.Adopter)
 	if !ok {
@@ -75,40 +76,41 @@ func adoptsLate(s *subject) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	done := s.shutdown(context.Background())
+	shutdown := s.shutdown(context.Background())
 	client, _, err := s.adopt(a)
 	if err != nil {
 		return err
 	}
-	client.Close() // nobody serves it for ever
-	if err := s.finish(done); err != nil {
+	client.Close() // else Shutdown would wait for it
+	if err := s.finish(shutdown); err != nil {
 		return err
 	}
 	_, _, err = s.adopt(a)
 	return err
 }
 
-// adopt calls Adopt with a new connection. It returns the client's end, and
-// whether the service took the other one.
+// adopt calls Adopt with a new connection. It returns the client's end and
+// whether the service has taken the other one.
 func (s *subject) adopt(a restart.Adopter) (client net.Conn, adopted bool, err error) {
 	client, server, err := s.pair()
 	if err != nil {
 		return nil, false, err
 	}
-	done := make(chan error, 1)
-	go func() { done <- a.Adopt(server, nil) }()
-	refused, err := await(s, "Adopt returns: it must not block", done)
-	if err != nil || refused == nil {
-		return client, err == nil, err
+	adopt := begin(func() error { return a.Adopt(server, nil) })
+	if err := await(s, "Adopt has not returned, but it must not block", adopt.returned); err != nil {
+		return client, false, err
 	}
-	// It must still be open.
+	refused := adopt.err
+	if refused == nil {
+		return client, true, nil
+	}
 	defer server.Close()
 	_, err = server.Write([]byte{'x'})
 	if err == nil {
 		_, err = client.Read(make([]byte, 1))
 	}
 	if err != nil {
-		err = fmt.Errorf("a connection that Adopt refused (%w) was not left as it was: %w", refused, err)
+		err = fmt.Errorf("Adopt refused a connection (%w), but the connection is not open any more: %w", refused, err)
 	}
 	return client, false, err
 }

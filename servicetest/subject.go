@@ -11,55 +11,72 @@ import (
 	"example.com/restart"
 )
 
-// A subject is a service under test.
+// A subject is a service under test, with its listener and its clients.
 type subject struct {
+	limits
 	make    func() restart.Service
 	service restart.Service
 	probe   func(net.Conn) error
 	gate    *gate
-	served  chan error // what Serve returned
-	serving bool       // Serve was called and has not been waited for
-	drained bool       // Shutdown was called
+	serve   *call // nil before Serve is called
+	drained bool  // Shutdown was called
+	early   error // Serve returned before Shutdown was called
 	clients []net.Conn
-
-	patience time.Duration // bounds every wait
 }
 
-func newSubject(makeService func() restart.Service, probe func(net.Conn) error, patience time.Duration) (*subject, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func newSubject(makeService func() restart.Service, probe func(net.Conn) error, l limits) (*subject, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	return &subject{
+		limits:  l,
 		make:    makeService,
 		service: makeService(),
 		probe:   probe,
-		gate:    newGate(l),
-		served:  make(chan error, 1),
-
-		patience: patience,
+		gate:    newGate(listener),
 	}, nil
+}
+
+// A call is one of a method of the service, in a goroutine of its own.
+type call struct {
+	returned chan struct{}
+	err      error // valid when returned is closed
+}
+
+func begin(method func() error) *call {
+	c := &call{returned: make(chan struct{})}
+	go func() {
+		defer close(c.returned)
+		c.err = method()
+	}()
+	return c
+}
+
+func (c *call) hasReturned() bool {
+	select {
+	case <-c.returned:
+		return true
+	default:
+		return false
+	}
 }
 
 // start calls Serve and waits until it accepts.
 func (s *subject) start() error {
 	s.startSoon()
-	bound := time.NewTimer(s.patience)
-	defer bound.Stop()
 	select {
 	case <-s.gate.reached:
 		return nil
-	case err := <-s.served:
-		s.serving = false
-		return fmt.Errorf("at once, Serve returned: %w", err)
-	case <-bound.C:
-		return fmt.Errorf("not within %v: Serve calls Accept", s.patience)
+	case <-s.serve.returned:
+		return fmt.Errorf("Serve returned at once: %w", s.serve.err)
+	case <-time.After(s.patience):
+		return fmt.Errorf("Serve has not called Accept within %v", s.patience)
 	}
 }
 
 func (s *subject) startSoon() {
-	s.serving = true
-	go func() { s.served <- s.service.Serve(s.gate) }()
+	s.serve = begin(func() error { return s.service.Serve(s.gate) })
 }
 
 // dial connects a client to the service.
@@ -90,58 +107,64 @@ func (s *subject) check(c net.Conn) error {
 	return nil
 }
 
-// shutdown drains as Restarter does: first nothing is accepted any more.
-func (s *subject) shutdown(ctx context.Context) <-chan error {
+// shutdown drains as a Restarter does: it stops accepting and calls Shutdown.
+func (s *subject) shutdown(ctx context.Context) *call {
+	if s.serve != nil && s.serve.hasReturned() {
+		s.early = fmt.Errorf("Serve returned before Shutdown was called: %w", s.serve.err)
+	}
 	s.gate.stop()
 	s.drained = true
-	done := make(chan error, 1)
-	go func() { done <- s.service.Shutdown(ctx) }()
-	return done
+	return begin(func() error { return s.service.Shutdown(ctx) })
 }
 
-// finish waits for what Shutdown returns, and then for Serve.
-func (s *subject) finish(done <-chan error) error {
-	if err := awaitError(s, "Shutdown returns", done); err != nil {
+// finish waits until Shutdown has returned, and then Serve.
+func (s *subject) finish(shutdown *call) error {
+	if err := s.awaitCall("Shutdown", shutdown); err != nil {
+		if !shutdown.hasReturned() && !s.serve.hasReturned() {
+			err = fmt.Errorf("%w. If it waits for Serve, it must close the listener before, as restart.ServeOnce.Stop does", err)
+		}
 		return err
 	}
 	return s.serveEnds()
 }
 
-// serveEnds closes the listener, as Restarter does at the end of a drain, and
-// checks how Serve returns.
+// serveEnds closes the listener, as a Restarter does at the end of a drain, and
+// waits until Serve has returned. Its error does not matter any more.
 func (s *subject) serveEnds() error {
-	if !s.serving {
-		return nil
+	if s.early != nil {
+		return s.early
 	}
 	s.gate.Close()
-	s.serving = false
-	return awaitError(s, "Serve returns", s.served)
+	return await(s, "Serve has not returned, though the listener is closed", s.serve.returned)
 }
 
-// await waits for something that the service must do.
-func await[T any](s *subject, what string, done <-chan T) (v T, err error) {
+// await waits until done is closed. If that takes too long it returns an error
+// with the complaint.
+func await(s *subject, complaint string, done <-chan struct{}) error {
 	bound := time.NewTimer(s.patience)
 	defer bound.Stop()
 	select {
-	case v = <-done:
-		return v, nil
+	case <-done:
+		return nil
 	case <-bound.C:
-		return v, fmt.Errorf("not within %v: %s", s.patience, what)
+		return fmt.Errorf("%s, after %v", complaint, s.patience)
 	}
 }
 
-// awaitError waits for the service to return from something. An error that
-// says that the service was closed is none.
-func awaitError(s *subject, what string, done <-chan error) error {
-	failure, err := await(s, what, done)
-	if err == nil && failure != nil && !isClosing(failure) {
-		return fmt.Errorf("%s, but with the error: %w", what, failure)
+// awaitCall waits for a method that must return nil or an error that says that
+// the service was closed.
+func (s *subject) awaitCall(method string, c *call) error {
+	if err := await(s, method+" has not returned", c.returned); err != nil {
+		return err
 	}
-	return err
+	if c.err != nil && !isClosing(c.err) {
+		return fmt.Errorf("%s returned an error: %w", method, c.err)
+	}
+	return nil
 }
 
-// isClosing reports whether err is how a service says that it was told to
-// close. The texts are those of http.ErrServerClosed and grpc.ErrServerStopped.
+// isClosing reports whether err says that the service was closed. The texts are
+// those of http.ErrServerClosed and grpc.ErrServerStopped.
 func isClosing(err error) bool {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		switch e.Error() {
@@ -152,20 +175,25 @@ func isClosing(err error) bool {
 	return errors.Is(err, net.ErrClosed)
 }
 
-// closer returns the service's Close, nil if it has none.
+// closer returns the service if it has a Close, else nil.
 func (s *subject) closer() io.Closer {
 	c, _ := s.service.(io.Closer)
 	return c
 }
 
-// end leaves nothing behind but what the service does not let go of.
-func (s *subject) end() {
+// hangUp closes all connections of clients.
+func (s *subject) hangUp() {
 	for _, c := range s.clients {
 		c.Close()
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+}
+
+// end leaves nothing behind but the goroutines that the service does not end.
+func (s *subject) end() {
+	s.hangUp()
 	if !s.drained {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
 		s.shutdown(ctx)
 	}
 	s.gate.Close()
