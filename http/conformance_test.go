@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"example.com/restart"
 	restarthttp "example.com/restart/http"
@@ -18,7 +19,7 @@ func TestConforms(t *testing.T) {
 		s := restarthttp.Wrap(&http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(w, r.Body)
 		})})
-		s.Linger = -1 // do not wait for requests that do not come
+		s.Linger = 300 * time.Millisecond // for the requests that come after Shutdown has begun
 		return s
 	}, func(c net.Conn) error {
 		if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"); err != nil {
