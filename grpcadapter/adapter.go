@@ -38,10 +38,10 @@ type Adapter struct {
 	draining chan struct{} // closed when the drain begins
 }
 
-// New returns an Adapter around a Server that the program has made. The Adapter
-// alone calls the Server's methods. Handlers learn of a drain if they get their
-// contexts from [Adapter.Context], by interceptors of the program. NewServer has
-// these interceptors.
+// New returns an Adapter around a Server that the program has made, and whose
+// methods the program must not call itself. Handlers of such a server learn of a
+// drain only if the program has interceptors that give them contexts of
+// [Adapter.Context]. A server made by NewServer has these interceptors.
 func New(s Server) *Adapter {
 	return &Adapter{
 		server:   s,

@@ -6,7 +6,8 @@
 //
 // Connections do not move to the successor. When the process drains, clients get
 // a GOAWAY frame (RFC 9113, section 6.8): they finish the calls that they have
-// begun and connect anew, to the successor. No call fails.
+// begun and connect anew, to the successor. A call that ends within the time of
+// the drain does not fail.
 //
 // Streams that may last for long should end when the process drains. The
 // handler learns of it by [restart.Draining] and returns codes.Unavailable when
@@ -20,7 +21,7 @@
 //	}
 //
 // Streams that have not ended when the drain has lasted for
-// [restart.Options].HammerTime are cut; their clients get UNAVAILABLE, too. A
+// [restart.Options.HammerTime] are cut; their clients get UNAVAILABLE, too. A
 // retryPolicy for UNAVAILABLE in the client's service config (gRFC A6) repeats
 // such a call if no response has arrived.
 package grpcadapter

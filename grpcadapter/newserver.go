@@ -6,11 +6,11 @@ import (
 	"google.golang.org/grpc"
 )
 
-// NewServer returns a server that is made with opts, and an Adapter around it.
-// Contexts of its calls are those of [Adapter.Context]: handlers learn of a drain
-// by [restart.Draining]. So do the interceptors in grpc.ChainUnaryInterceptor
-// and grpc.ChainStreamInterceptor, but not that in grpc.UnaryInterceptor or
-// grpc.StreamInterceptor, which gRPC calls first.
+// NewServer makes a server with opts and returns it with an Adapter around it.
+// Handlers learn of a drain by [restart.Draining] of their context. Interceptors
+// do, too, if they are given by grpc.ChainUnaryInterceptor and
+// grpc.ChainStreamInterceptor; one given by grpc.UnaryInterceptor or
+// grpc.StreamInterceptor does not, because gRPC calls it before all others.
 func NewServer(opts ...grpc.ServerOption) (*grpc.Server, *Adapter) {
 	a := New(nil)
 	chain := []grpc.ServerOption{

@@ -55,7 +55,7 @@ func shutdownBeforeServe(s *subject) error {
 	select {
 	case <-shutdown.returned:
 	case <-time.After(s.stuck):
-		return fmt.Errorf("Shutdown was called before Serve and has not returned after %v. It must not wait for Serve then: call restart.ServeOnce.Stop in Shutdown", s.stuck)
+		return fmt.Errorf("call of Shutdown before Serve has not returned after %v. It must not wait for Serve then: call restart.ServeOnce.Stop in Shutdown", s.stuck)
 	}
 	if err := s.awaitCall("Shutdown", shutdown); err != nil {
 		return err
@@ -67,7 +67,7 @@ func shutdownBeforeServe(s *subject) error {
 // method of restart.ServeOnce that helps.
 func (s *subject) serveReturns(method, helper string) error {
 	s.startSoon()
-	complaint := fmt.Sprintf("Serve was called after %s and has not returned", method)
+	complaint := fmt.Sprintf("call of Serve after %s has not returned", method)
 	select {
 	case <-s.serve.returned:
 		return nil

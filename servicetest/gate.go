@@ -16,7 +16,7 @@ type gate struct {
 	stopper sync.Once
 	closed  chan struct{} // closed by Close
 	closer  sync.Once
-	hold    *answerHold // nil, or what delays the service's answers
+	hold    *answerHold // delays the service's answers if it is not nil
 
 	mu       sync.Mutex
 	conns    []*serverConn

@@ -110,7 +110,7 @@ func (s *subject) adopt(a restart.Adopter) (client net.Conn, adopted bool, err e
 		_, err = client.Read(make([]byte, 1))
 	}
 	if err != nil {
-		err = fmt.Errorf("Adopt refused a connection (%w), but the connection is not open any more: %w", refused, err)
+		err = fmt.Errorf("a connection that Adopt refused (%w) is not open any more: %w", refused, err)
 	}
 	return client, false, err
 }

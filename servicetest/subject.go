@@ -69,9 +69,9 @@ func (s *subject) start() error {
 	case <-s.gate.reached:
 		return nil
 	case <-s.serve.returned:
-		return fmt.Errorf("Serve returned at once: %w", s.serve.err)
+		return fmt.Errorf("call of Serve returned at once: %w", s.serve.err)
 	case <-time.After(s.patience):
-		return fmt.Errorf("Serve has not called Accept within %v", s.patience)
+		return fmt.Errorf("call of Serve has not reached Accept within %v", s.patience)
 	}
 }
 
@@ -110,7 +110,7 @@ func (s *subject) check(c net.Conn) error {
 // shutdown drains as a Restarter does: it stops accepting and calls Shutdown.
 func (s *subject) shutdown(ctx context.Context) *call {
 	if s.serve != nil && s.serve.hasReturned() {
-		s.early = fmt.Errorf("Serve returned before Shutdown was called: %w", s.serve.err)
+		s.early = fmt.Errorf("call of Serve returned before Shutdown was called: %w", s.serve.err)
 	}
 	s.gate.stop()
 	s.drained = true

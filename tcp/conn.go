@@ -48,7 +48,7 @@ type Conn struct {
 
 // newConn wraps c, which has come from the predecessor with p, or has just been
 // accepted if p is nil.
-func newConn(s *Server, c net.Conn, p *parcel) *Conn {
+func newConn(s *Server, c net.Conn, p *payload) *Conn {
 	w := &Conn{Conn: c, server: s}
 	if s.sessions == nil {
 		return w // the handler gets c alone
@@ -82,7 +82,7 @@ func (r *rest) Read(b []byte) (int, error) {
 
 // State returns the bytes that the predecessor's handler gave to Move. It is nil
 // for a connection that this process has accepted, and never nil for one that
-// has moved. The bytes are the handler's.
+// has moved. The handler may change the bytes.
 func (c *Conn) State() []byte { return c.state }
 
 // Wait waits for the beginning of a message. A handler calls it between two
@@ -151,7 +151,7 @@ func (c *Conn) Move(state []byte) error {
 		return ErrNoSuccessor
 	}
 	unread, _ := c.reader.Peek(c.reader.Buffered()) // cannot fail
-	err := h.Send(c.Conn, (&parcel{unread: unread, state: state}).append(nil))
+	err := h.Send(c.Conn, (&payload{unread: unread, state: state}).append(nil))
 	if err != nil {
 		c.stay()
 	}

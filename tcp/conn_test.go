@@ -162,15 +162,15 @@ func TestAdopt(t *testing.T) {
 	})
 	for _, test := range []struct {
 		name        string
-		parcel      []byte
+		payload     []byte
 		state, text string
 	}{
-		{"state and rest", (&parcel{[]byte("rest "), []byte("state")}).append(nil), "state", "rest new"},
-		{"nothing", (&parcel{}).append(nil), "", "new"},
-		{"no parcel", nil, "", "new"},
+		{"state and rest", (&payload{[]byte("rest "), []byte("state")}).append(nil), "state", "rest new"},
+		{"nothing", (&payload{}).append(nil), "", "new"},
+		{"no payload", nil, "", "new"},
 	} {
 		client, server := net.Pipe()
-		if err := s.Adopt(server, test.parcel); err != nil {
+		if err := s.Adopt(server, test.payload); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
 		client.Write([]byte("new"))
@@ -184,7 +184,7 @@ func TestAdopt(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	defer server.Close()
-	if err := s.Adopt(server, []byte{parcelVersion + 1}); err == nil {
+	if err := s.Adopt(server, []byte{payloadVersion + 1}); err == nil {
 		t.Error("adopted state of another version")
 	}
 	if err := New(nil).Adopt(server, nil); err == nil {
@@ -233,7 +233,7 @@ func TestAdoptWhileDraining(t *testing.T) {
 func TestUnreadMovesOn(t *testing.T) {
 	for _, n := range []int{1, 4096, 20_000} {
 		want := bytes.Repeat([]byte("u"), n)
-		c := newConn(NewSessions(func(context.Context, *Conn) {}), nil, &parcel{unread: want})
+		c := newConn(NewSessions(func(context.Context, *Conn) {}), nil, &payload{unread: want})
 		got, err := c.reader.Peek(c.reader.Buffered()) // as Move does
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d bytes unread: got %d to move on, %v", n, len(got), err)

@@ -47,6 +47,6 @@
 //	}()
 //
 // The context itself ends when the handler returns. It also ends when the drain
-// has lasted for [restart.Options].HammerTime: then the connections of the
+// has lasted for [restart.Options.HammerTime]: then the connections of the
 // handlers that still run are closed.
 package tcp

@@ -48,10 +48,10 @@ type Server struct {
 // as the listener gave it, so that io.Copy can use sendfile(2) and splice(2) and
 // NetConn returns the socket. It never moves to a successor.
 //
-// The context ends when handle returns and when the drain ends by force
-// ([restart.Options].HammerTime), just before the connection is closed. The
-// beginning of a drain is told by [restart.Draining] of the context: handle
-// should then finish what it has begun and return.
+// When the drain begins, the channel that [restart.Draining] returns for the
+// context is closed: handle should then finish its work and return. The context
+// itself ends when handle returns, and when the drain has lasted for
+// [restart.Options.HammerTime], just before the connection is closed.
 func New(handle func(ctx context.Context, c net.Conn)) *Server {
 	s := newServer()
 	s.plain = handle
@@ -60,8 +60,8 @@ func New(handle func(ctx context.Context, c net.Conn)) *Server {
 
 // NewSessions returns a Server that calls handle for each connection, including
 // those that a handler of the predecessor has moved with [Conn.Move]. The context
-// is as for New; [Conn.Wait] returns when the drain begins, so most handlers do
-// not need it.
+// is as for New. Most handlers do not need it, because [Conn.Wait] tells them of
+// the drain.
 func NewSessions(handle func(ctx context.Context, c *Conn)) *Server {
 	s := newServer()
 	s.sessions = handle

@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-func FuzzParcel(f *testing.F) {
-	for _, p := range []parcel{{}, {unread: []byte("a")}, {state: []byte("b")}, {make([]byte, 200), []byte("b")}} {
+func FuzzPayload(f *testing.F) {
+	for _, p := range []payload{{}, {unread: []byte("a")}, {state: []byte("b")}, {make([]byte, 200), []byte("b")}} {
 		f.Add(p.append(nil))
 	}
-	f.Add([]byte{parcelVersion, 0xff})
+	f.Add([]byte{payloadVersion, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := parse(b)
 		if err != nil {
