@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// answers knows which processes have answered, and when last.
+// answers records which processes have answered, and when each of them did so last.
 type answers struct {
-	mu      sync.Mutex
-	last    map[int]time.Time
-	strange map[int]bool // said to answer, but do not serve the address: behind a proxy, say
-	told    bool         // the load's answers say who gives them
+	mu       sync.Mutex
+	last     map[int]time.Time
+	rejected map[int]bool // PIDs named by answers that do not serve the address, such as the server behind a proxy
+	named    bool         // the answers of the load name the process that gives them
 }
 
 func newAnswers() *answers {
-	return &answers{last: map[int]time.Time{}, strange: map[int]bool{}}
+	return &answers{last: map[int]time.Time{}, rejected: map[int]bool{}}
 }
 
-func (a *answers) saw(pid int, at time.Time) {
+func (a *answers) record(pid int, at time.Time) {
 	a.mu.Lock()
 	a.last[pid] = at
 	a.mu.Unlock()
@@ -31,8 +31,8 @@ func (a *answers) answered(pid int) bool {
 	return !a.last[pid].IsZero()
 }
 
-// news returns who has answered since then that is not known, and when; 0 if nobody has.
-func (a *answers) news(since time.Time, known map[int]bool) (pid int, at time.Time) {
+// newcomer returns a process that has answered since then and is not known, and when it did; 0 if there is none.
+func (a *answers) newcomer(since time.Time, known map[int]bool) (pid int, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for pid, at := range a.last {
@@ -43,38 +43,38 @@ func (a *answers) news(since time.Time, known map[int]bool) (pid int, at time.Ti
 	return 0, at
 }
 
-// tell reports whether the load's answers say who gives them, so that probes need not ask.
-func (a *answers) tell() bool {
+// identified reports whether the load's answers name the process that gives them, so that probes are hardly needed.
+func (a *answers) identified() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.told
+	return a.named
 }
 
-// overhear learns from an answer that the load got on a new connection who gave it. serves reports whether a process
-// serves the address, and is asked once of each.
-func (a *answers) overhear(body []byte, serves func(pid int) bool) {
+// learn records the process that an answer on a new connection names. serves reports whether a process serves the address;
+// learn asks it once for each process.
+func (a *answers) learn(body []byte, serves func(pid int) bool) {
 	pid := pidIn(body)
 	if pid == 0 {
 		return
 	}
 	now := time.Now()
 	a.mu.Lock()
-	strange, known := a.strange[pid], !a.last[pid].IsZero()
+	rejected, known := a.rejected[pid], !a.last[pid].IsZero()
 	a.mu.Unlock()
-	if strange {
+	if rejected {
 		return
 	}
 	believed := known || serves(pid)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !believed {
-		a.strange[pid] = true
+		a.rejected[pid] = true
 		return
 	}
-	a.told, a.last[pid] = true, now
+	a.named, a.last[pid] = true, now
 }
 
-// pidIn finds pid=123 in an answer, which is cheaper than to look through /proc for the server's end of the connection.
+// pidIn finds pid=123 in an answer. That is cheaper than to search /proc for the server's end of the connection.
 func pidIn(body []byte) int {
 	for {
 		_, rest, ok := bytes.Cut(body, []byte("pid="))

@@ -24,49 +24,37 @@ func TestPIDIn(t *testing.T) {
 	}
 }
 
-func TestOverhear(t *testing.T) {
+func TestLearn(t *testing.T) {
 	a := newAnswers()
 	asked := map[int]int{}
 	serves := func(pid int) bool { asked[pid]++; return pid != 9 }
 
-	a.overhear([]byte("pid=9"), serves) // a proxy passes on what another process says
-	a.overhear([]byte("hello"), serves)
-	if a.tell() || a.answered(9) {
-		t.Error("who serves nothing is believed")
+	a.learn([]byte("pid=9"), serves) // a proxy passes on the answer of another process
+	a.learn([]byte("hello"), serves)
+	if a.identified() || a.answered(9) {
+		t.Error("a process that serves nothing is believed")
 	}
 	before := time.Now()
-	a.overhear([]byte("pid=1"), serves)
-	if !a.tell() || !a.answered(1) {
-		t.Error("who serves is not believed")
+	a.learn([]byte("pid=1"), serves)
+	if !a.identified() || !a.answered(1) {
+		t.Error("a process that serves is not believed")
 	}
 	between := time.Now()
 	for range 2 {
-		a.overhear([]byte("pid=1"), serves)
-		a.overhear([]byte("pid=9"), serves)
+		a.learn([]byte("pid=1"), serves)
+		a.learn([]byte("pid=9"), serves)
 	}
 	if asked[1] != 1 || asked[9] != 1 {
 		t.Errorf("asked %v times by PID, want once each: it takes a look through /proc", asked)
 	}
 
-	if pid, at := a.news(before, nil); pid != 1 || at.Before(between) {
+	if pid, at := a.newcomer(before, nil); pid != 1 || at.Before(between) {
 		t.Errorf("got %d at %v, want 1, and its last answer", pid, at)
 	}
-	if pid, _ := a.news(before, map[int]bool{1: true}); pid != 0 {
-		t.Errorf("got %d as news, it is known", pid)
+	if pid, _ := a.newcomer(before, map[int]bool{1: true}); pid != 0 {
+		t.Errorf("got %d as a newcomer, but it is known", pid)
 	}
-	if pid, _ := a.news(time.Now(), nil); pid != 0 {
+	if pid, _ := a.newcomer(time.Now(), nil); pid != 0 {
 		t.Errorf("got %d, which answered before", pid)
-	}
-}
-
-func TestTurn(t *testing.T) {
-	now := newTurn(0)
-	for range 2 {
-		if !now.due() {
-			t.Error("without a pause it is always time")
-		}
-	}
-	if later := newTurn(time.Hour); later.due() {
-		t.Error("an hour is over at once")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"example.com/restart/storm/internal/target"
 )
 
-// control does what a restart cannot do without, and no more: it starts a process of the same program, looks as often
-// whether it answers, and ends a process. It counts as under way for as long as the last restart did.
+// control does only what no restart can avoid: it starts a process of the same program, asks it as often whether it
+// answers, and ends it. The control counts as under way for as long as the last restart did.
 func (r *run) control(ctx context.Context) error {
 	addr, err := target.FreeAddr()
 	if err != nil {
@@ -21,11 +21,11 @@ func (r *run) control(ctx context.Context) error {
 	}
 	plain, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return fmt.Errorf("storm: %w", err)
+		return fmt.Errorf("storm: control: %w", err)
 	}
-	command := make([]string, len(r.copy))
-	for i, word := range r.copy {
-		command[i] = strings.NewReplacer("{addr}", addr, "{tls}", "127.0.0.1:0").Replace(word)
+	command := make([]string, len(r.cfg.Command))
+	for i, word := range r.cfg.Command {
+		command[i] = strings.NewReplacer(addrPlaceholder, addr, tlsPlaceholder, "127.0.0.1:0").Replace(word)
 	}
 	began := time.Now()
 	r.phase.Begin(tally.Control, began)
@@ -36,7 +36,7 @@ func (r *run) control(ctx context.Context) error {
 	}
 	answered, probe := false, r.probeTurn()
 	for limit := began.Add(r.cfg.RestartLimit); !answered && time.Now().Before(limit) && ctx.Err() == nil; {
-		_ = r.sleep(ctx, glance)
+		_ = sleep(ctx, glance)
 		if probe.due() {
 			r.probe(ctx)
 		}
@@ -44,7 +44,7 @@ func (r *run) control(ctx context.Context) error {
 	}
 	p.Stop(nil, r.cfg.StopGrace)
 	if !answered {
-		return errors.Join(ctx.Err(), fmt.Errorf("storm: the copy of the server did not answer within %v", r.cfg.RestartLimit))
+		return errors.Join(ctx.Err(), fmt.Errorf("storm: control: the copy of the server did not answer within %v", r.cfg.RestartLimit))
 	}
-	return r.sleep(ctx, r.lasted-time.Since(began))
+	return sleep(ctx, r.lasted-time.Since(began))
 }

@@ -11,17 +11,17 @@ import (
 	"example.com/restart/storm/internal/tally"
 )
 
-// probe sends a request on a new connection and returns the PID of who answered it, 0 if that cannot be told. It is a
-// request like all others: if it is lost, it is counted.
+// probe sends a request on a new connection and returns the PID of the process that answered, 0 if that is not known. A
+// probe that is lost counts as a loss, like any other request.
 func (r *run) probe(ctx context.Context) (pid int) {
 	start := time.Now()
 	var body []byte
 	received, err := int64(0), error(nil)
-	conn, err := rawhttp.Dial(context.WithoutCancel(ctx), r.addrs.Plain.String(), nil, r.cfg.Timeout)
+	conn, err := rawhttp.Dial(context.WithoutCancel(ctx), r.server.plainAddr(), nil, r.cfg.Timeout)
 	if err == nil {
 		defer conn.Close()
 		_ = conn.SetDeadline(start.Add(r.cfg.Timeout))
-		werr := conn.Write(fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", r.addrs.Plain))
+		werr := conn.Write(fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", r.server.addrs.Plain))
 		var resp rawhttp.Response
 		resp, err = conn.ReadResponse(func(b []byte) error {
 			if len(body) < 4096 {
@@ -41,12 +41,12 @@ func (r *run) probe(ctx context.Context) (pid int) {
 	if err != nil {
 		return 0
 	}
-	// A proxy passes on what another process says of itself: only who holds the listening socket is believed.
-	if pid = pidIn(body); pid == 0 || !r.watcher.Answered(pid) {
-		pid = r.watcher.Server(addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr()))
+	// A proxy passes on the PID of another process. Only a process that holds the listening socket is believed.
+	if pid = pidIn(body); pid == 0 || !r.server.serves(pid) {
+		pid = r.server.watcher.Server(addrPort(conn.LocalAddr()), addrPort(conn.RemoteAddr()))
 	}
 	if pid != 0 {
-		r.answers.saw(pid, time.Now())
+		r.answers.record(pid, time.Now())
 	}
 	return pid
 }

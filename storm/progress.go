@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/restart/storm/report"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 	barWidth  = 24
 )
 
-// progress tells how far a run has come, in a goroutine of its own.
+// progress prints how far a run has come, in a goroutine of its own.
 type progress struct {
 	run  *run
 	out  io.Writer
@@ -32,16 +34,10 @@ func startProgress(r *run) *progress {
 		return p
 	}
 	p.bar = isTerminal(p.out)
-	opened, _ := r.fleet.Connections()
-	tls := ""
-	if r.addrs.TLS.IsValid() {
-		tls = fmt.Sprintf(", TLS on %v", r.addrs.TLS)
-	}
-	fmt.Fprintf(p.out, "storm: process %d serves HTTP on %v%s; %d connections kept\n", r.first.PID, r.addrs.Plain, tls, opened)
-	for _, c := range r.fleet.Classes {
-		if c.Skipped != "" {
-			fmt.Fprintf(p.out, "storm: skipped %s: %s\n", c.Books.Name, c.Skipped)
-		}
+	opened, _ := r.clients.Connections()
+	fmt.Fprintf(p.out, "storm: %s; %d connections kept\n", r.server.where(), opened)
+	for _, line := range report.Skipped(r.classReports()) {
+		fmt.Fprintf(p.out, "storm: skipped %s\n", line)
 	}
 	p.wg.Go(p.loop)
 	return p
@@ -82,9 +78,9 @@ func (p *progress) loop() {
 
 func (p *progress) line() string {
 	done, failed := p.run.timeline.counts()
-	requests, lost := p.run.fleet.Totals()
+	requests, lost := p.run.clients.Totals()
 	lost += p.run.probes.Totals().Lost()
-	opened, surviving := p.run.fleet.Connections()
+	opened, surviving := p.run.clients.Connections()
 	return formatProgress(p.bar, time.Since(p.run.began), done, failed, p.run.cfg.Restarts, requests, lost, surviving, opened)
 }
 

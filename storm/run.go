@@ -9,60 +9,55 @@ import (
 	"strings"
 	"time"
 
-	"example.com/restart/storm/internal/load"
-	"example.com/restart/storm/internal/proc"
+	"example.com/restart/storm/internal/clients"
 	"example.com/restart/storm/internal/tally"
-	"example.com/restart/storm/internal/target"
+	"example.com/restart/storm/report"
 )
 
-const startLimit = 20 * time.Second
-
-// memoryLimit is where the collector begins to work after all.
+// memoryLimit is where the garbage collector begins to work after all.
 const memoryLimit = 1 << 30
 
-// run is one Run under way.
+// run is one call of Run.
 type run struct {
 	cfg     Config
-	process *target.Process // nil for a server that ran already
-	addrs   target.Addresses
-	watcher *target.Watcher
+	server  *server
+	clients *clients.Group
 	phase   tally.Phase
-	fleet   *load.Fleet
 	answers *answers
 	probes  *tally.Class // the requests that ask who answers
 	began   time.Time
 	lasted  time.Duration // how long the last restart counted as under way
-	copy    []string      // the command, with its blanks, for a copy of the server
 	usual   int           // processes that hold the socket when no restart is under way
-	first   proc.ID
-	report  *Report
+	report  *report.Report
 
 	timeline *timeline
 }
 
-// Run puts the load on, restarts, and returns what was seen. An error means that it could not run; that requests were
-// lost is in the report. When ctx ends, Run stops the load, and the report is about what was done by then. The server that
-// it started is stopped in any case.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
+// Run puts the load on the server, restarts it, and reports what the clients saw. An error means that storm could not run;
+// losses are in the report. When ctx ends, Run stops the load and reports what happened until then. Run stops the server
+// that it started in any case.
+func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
 	defer quietCollector()()
-	r := &run{cfg: cfg, answers: newAnswers(), report: &Report{Server: strings.Join(cfg.Command, " ")}}
-	r.probes = tally.NewClass("probe", &r.phase)
-	if err := r.findServer(ctx); err != nil {
-		r.stopServer()
+	s, err := openServer(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
-	err := r.loadAndRestart(ctx)
-	r.stopServer()
+	r := &run{cfg: cfg, server: s, answers: newAnswers(), report: &report.Report{Server: s.name}}
+	r.probes = tally.NewClass("probe", &r.phase)
+	err = r.loadAndRestart(ctx)
+	if killed := s.stop(cfg.StopGrace); killed > 0 {
+		r.note("%d processes of the server did not end within %v after SIGTERM and were killed", killed, cfg.StopGrace)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return r.report, nil
 }
 
-// quietCollector turns the collector off up to a limit, and returns what turns it on again.
+// quietCollector turns the garbage collector off up to a limit, and returns a function that turns it on again.
 func quietCollector() (restore func()) {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
@@ -75,106 +70,26 @@ func quietCollector() (restore func()) {
 	}
 }
 
-func (r *run) findServer(ctx context.Context) error {
-	known, err := r.knownAddresses()
-	if err != nil {
-		return err
-	}
-	if r.cfg.PID != 0 {
-		r.report.Server = fmt.Sprintf("PID %d", r.cfg.PID)
-		r.addrs = known
-		if err := target.WaitAnswer(ctx, known.Plain, startLimit); err != nil {
-			return err
-		}
-	} else {
-		if r.process, err = target.Start(r.cfg.Command, r.cfg.Env, r.cfg.LogFile); err != nil {
-			return err
-		}
-		if r.addrs, err = target.Discover(ctx, r.process, known, startLimit); err != nil {
-			return err
-		}
-	}
-	if r.process != nil {
-		r.report.Server = strings.Join(r.cfg.Command, " ")
-	}
-	r.watcher = target.NewWatcher(r.addrs.Plain)
-	if err := r.watcher.Scan(); err != nil {
-		return err
-	}
-	if len(r.watcher.Living()) == 0 {
-		return fmt.Errorf("storm: no process that we may look at listens on %v", r.addrs.Plain)
-	}
-	pid := r.cfg.PID
-	if r.process != nil {
-		pid = r.process.PID
-	}
-	st, err := proc.Stat(pid)
-	if err != nil {
-		return err
-	}
-	r.first = st.ID
-	return nil
-}
-
-// knownAddresses resolves what the configuration gives, and fills the blanks in the command.
-func (r *run) knownAddresses() (a target.Addresses, err error) {
-	addr, tlsAddr := r.cfg.Addr, r.cfg.TLSAddr
-	r.copy = r.cfg.Command
-	command := append([]string(nil), r.cfg.Command...)
-	for _, blank := range []struct {
-		mark string
-		addr *string
-	}{{"{addr}", &addr}, {"{tls}", &tlsAddr}} {
-		if !strings.Contains(strings.Join(command, "\x00"), blank.mark) {
-			continue
-		}
-		if *blank.addr == "" {
-			if *blank.addr, err = target.FreeAddr(); err != nil {
-				return a, err
-			}
-		}
-		for i := range command {
-			command[i] = strings.ReplaceAll(command[i], blank.mark, *blank.addr)
-		}
-	}
-	r.cfg.Command = command
-	if addr != "" {
-		if a.Plain, err = target.Resolve(addr); err != nil {
-			return a, err
-		}
-	}
-	if tlsAddr != "" {
-		if a.TLS, err = target.Resolve(tlsAddr); err != nil {
-			return a, err
-		}
-	}
-	return a, nil
-}
-
 func (r *run) loadAndRestart(ctx context.Context) error {
-	tlsAddr := ""
-	if r.addrs.TLS.IsValid() {
-		tlsAddr = r.addrs.TLS.String()
-	}
 	r.began = time.Now()
 	r.report.Began = r.began
-	r.fleet = load.Start(ctx, load.Target{
-		Plain: r.addrs.Plain.String(), TLS: tlsAddr, Timeout: r.cfg.Timeout,
-		Answered: func(body []byte) { r.answers.overhear(body, r.watcher.Answered) },
+	r.clients = clients.Start(ctx, clients.Target{
+		Plain: r.server.plainAddr(), TLS: r.server.tlsAddr(), URL: r.server.url, Timeout: r.cfg.Timeout,
+		Answered: func(body []byte) { r.answers.learn(body, r.server.serves) },
 	}, r.cfg.Load, &r.phase)
 	r.timeline = startTimeline(r)
 	progress := startProgress(r)
-	err := r.running()
+	err := r.checkLoad()
 	if err == nil {
 		err = r.restarts(ctx)
 	}
-	r.timeline.lastScan()
+	r.timeline.scan() // notes the ends of old processes that restarts has waited for
 	r.report.LoadSeconds = r.since(time.Now())
-	r.fleet.Stop()
+	r.clients.Stop()
 	r.timeline.stop()
-	r.finish()
+	r.finishReport()
 	progress.stop()
-	r.fleet.Close()
+	r.clients.Close()
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded) {
 		r.note("interrupted: %v", context.Cause(ctx))
 		return nil
@@ -182,20 +97,20 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 	return err
 }
 
-// running makes sure that there is any load at all.
-func (r *run) running() error {
-	var why []string
-	for _, c := range r.fleet.Classes {
+// checkLoad returns an error if no class runs.
+func (r *run) checkLoad() error {
+	var classes []report.Class
+	for _, c := range r.clients.Classes {
 		if c.Skipped == "" {
 			return nil
 		}
-		why = append(why, c.Books.Name+": "+c.Skipped)
+		classes = append(classes, report.Class{Name: c.Counts.Name, Skipped: c.Skipped})
 	}
-	return fmt.Errorf("storm: no load that this server can serve\n%s", strings.Join(why, "\n"))
+	return fmt.Errorf("storm: the server can serve no class of load\n%s", strings.Join(report.Skipped(classes), "\n"))
 }
 
-// sleep returns an error when ctx ends, or the server does without a successor.
-func (r *run) sleep(ctx context.Context, d time.Duration) error {
+// sleep returns an error when ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -203,19 +118,6 @@ func (r *run) sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-func (r *run) stopServer() {
-	if r.process == nil {
-		return
-	}
-	var serving []proc.ID
-	if r.watcher != nil {
-		serving = r.watcher.Living()
-	}
-	if n := r.process.Stop(serving, r.cfg.StopGrace); n > 0 {
-		r.note("%d processes of the server did not end %v after SIGTERM and were killed", n, r.cfg.StopGrace)
 	}
 }
 

@@ -8,42 +8,44 @@ import (
 
 	"example.com/restart/storm/internal/proc"
 	"example.com/restart/storm/internal/tally"
+	"example.com/restart/storm/report"
 )
 
 const (
-	// step is one moment of the timeline.
+	// step is the length of one moment of the timeline.
 	step = 100 * time.Millisecond
-	// mostMoments bounds the timeline: at twice as many, pairs of moments are merged.
+	// mostMoments bounds the timeline. At twice as many, pairs of moments are merged.
 	mostMoments = 6000
 )
 
-// timeline observes the server and the books from the side, in goroutines of its own.
+// timeline records the run step by step, in goroutines of its own.
 type timeline struct {
 	run  *run
 	done chan struct{}
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
-	moments  []Moment
+	moments  []report.Moment
 	restarts []pending
 	remarks  []string
 }
 
 // pending is a restart whose old process may still run.
 type pending struct {
-	RestartReport
+	report.Restart
 	old     proc.ID
 	trigger time.Time
 }
 
 func startTimeline(r *run) *timeline {
 	t := &timeline{run: r, done: make(chan struct{})}
-	// Apart, so that a look at a /proc full of processes does not stretch the steps.
+	// Two goroutines, so that a slow look through /proc does not stretch the steps.
 	t.wg.Go(t.watch)
 	t.wg.Go(t.record)
 	return t
 }
 
+// watch looks for processes that come and end.
 func (t *timeline) watch() {
 	tick := time.NewTicker(step)
 	defer tick.Stop()
@@ -57,6 +59,7 @@ func (t *timeline) watch() {
 	}
 }
 
+// record appends a moment at each step.
 func (t *timeline) record() {
 	tick := time.NewTicker(step)
 	defer tick.Stop()
@@ -71,10 +74,10 @@ func (t *timeline) record() {
 	}
 }
 
-// cut makes a moment of what happened since the last one.
+// cut appends a moment with everything that happened since the last one.
 func (t *timeline) cut(bucket *hdrhistogram.Histogram) {
 	m := t.observe(time.Now())
-	m.Lost = t.run.fleet.Cut(bucket) + t.run.probes.Cut(bucket)
+	m.Lost = t.run.clients.Cut(bucket) + t.run.probes.Cut(bucket)
 	m.Answered = bucket.TotalCount()
 	m.P50 = float64(bucket.ValueAtQuantile(50)) / 1000
 	m.P99 = float64(bucket.ValueAtQuantile(99)) / 1000
@@ -89,7 +92,7 @@ func (t *timeline) cut(bucket *hdrhistogram.Histogram) {
 }
 
 // merge halves a timeline that has become too long to keep or to draw.
-func merge(long []Moment) []Moment {
+func merge(long []report.Moment) []report.Moment {
 	short := long[:0]
 	for i := 0; i+1 < len(long); i += 2 {
 		a, b := long[i], long[i+1]
@@ -102,38 +105,36 @@ func merge(long []Moment) []Moment {
 	return short
 }
 
-func (t *timeline) observe(now time.Time) Moment {
+// observe looks at the connections and the processes.
+func (t *timeline) observe(now time.Time) report.Moment {
 	r := t.run
-	m := Moment{At: r.since(now)}
-	_, m.Surviving = r.fleet.Connections()
-	id := r.watcher.Newest()
+	m := report.Moment{At: r.since(now)}
+	_, m.Surviving = r.clients.Connections()
+	id := r.server.newest()
 	if st, err := proc.Stat(id.PID); err == nil && st.ID == id && !st.Zombie {
 		m.PID, m.RSS = id.PID, st.RSS
 		m.OpenFiles, _ = proc.OpenFiles(id.PID)
 	}
-	m.Processes = len(r.watcher.Living())
+	m.Processes = len(r.server.living())
 	return m
 }
 
+// scan looks for new processes, and notes the end of old ones.
 func (t *timeline) scan() {
-	if t.run.process != nil {
-		t.run.process.Reap()
-	}
-	// A look that fails is made up for by the next.
-	_ = t.run.watcher.Scan()
+	t.run.server.scan()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.restarts {
 		p := &t.restarts[i]
-		if p.Gone == 0 && p.Failed == "" && !p.old.Alive() {
+		if p.OldPID != 0 && p.Gone == 0 && p.Failed == "" && !p.old.Alive() {
 			p.Gone = milliseconds(time.Since(p.trigger))
 		}
 	}
 }
 
-func (t *timeline) restarted(rep RestartReport, old proc.ID, trigger time.Time) {
+func (t *timeline) restarted(x report.Restart, old proc.ID, trigger time.Time) {
 	t.mu.Lock()
-	t.restarts = append(t.restarts, pending{rep, old, trigger})
+	t.restarts = append(t.restarts, pending{x, old, trigger})
 	t.mu.Unlock()
 }
 
@@ -143,7 +144,7 @@ func (t *timeline) remark(s string) {
 	t.mu.Unlock()
 }
 
-// counts returns the restarts done and those that failed.
+// counts returns the number of restarts that succeeded and of those that failed.
 func (t *timeline) counts() (done, failed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,9 +157,6 @@ func (t *timeline) counts() (done, failed int) {
 	}
 	return done, failed
 }
-
-// lastScan notes the ends of old processes that the waiting for them has just seen.
-func (t *timeline) lastScan() { t.scan() }
 
 func (t *timeline) stop() {
 	close(t.done)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DialError says that there was no connection: the request never left.
+// DialError says that no connection was made, so the request was never sent.
 type DialError struct{ Err error }
 
 func (e *DialError) Error() string { return e.Err.Error() }
@@ -22,7 +22,7 @@ func (e *DialError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Conn is one connection to a server. It belongs to one goroutine, but any may use its Socket.
+// Conn is one connection to a server. It belongs to one goroutine; its Socket may be used by any.
 type Conn struct {
 	nc     net.Conn
 	socket *Socket
@@ -32,29 +32,28 @@ type Conn struct {
 	received int64
 	// Answers counts the responses that were read to their end.
 	Answers int
-	// Announced is whether the last response said that the server closes the connection.
+	// Announced says whether the last response announced that the server closes the connection.
 	Announced bool
-	encrypted bool
 }
 
 const bufferSize = 16 << 10
 
-// Dial opens a connection, with TLS where a configuration is given. The time-out covers both handshakes.
+// Dial opens a connection, with TLS if config is not nil. The time-out covers both handshakes.
 func Dial(ctx context.Context, addr string, config *tls.Config, timeout time.Duration) (*Conn, error) {
 	return DialBuffer(ctx, addr, config, timeout, 0)
 }
 
-// DialBuffer is Dial with a receive buffer of that many bytes, where it is not 0. On loopback a buffer of the usual
+// DialBuffer is Dial with a receive buffer of that many bytes; 0 leaves the system's. On loopback the usual buffer of some
 // megabytes takes a whole download at once, and nothing would be in flight while a slow client reads.
 func DialBuffer(ctx context.Context, addr string, config *tls.Config, timeout time.Duration, buffer int) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	// Without keep-alive probes there are fewer system calls, and what the client sees is the server's doing alone.
+	// Without keep-alive probes there are fewer system calls, and the server alone decides what the client sees.
 	d := net.Dialer{KeepAlive: -1}
 	if buffer > 0 {
 		d.Control = func(_, _ string, c syscall.RawConn) error {
 			return c.Control(func(fd uintptr) {
-				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer) // slower, not wrong, without
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, buffer) // without it slower, not wrong
 			})
 		}
 	}
@@ -72,15 +71,15 @@ func DialBuffer(ctx context.Context, addr string, config *tls.Config, timeout ti
 		t := tls.Client(nc, config)
 		if err := t.HandshakeContext(ctx); err != nil {
 			_ = nc.Close()
-			// Not a DialError: the server had accepted and dropped us.
+			// Not a DialError: the server accepted the connection and then dropped it.
 			return nil, fmt.Errorf("TLS handshake: %w", err)
 		}
-		c.nc, c.encrypted = t, true
+		c.nc, socket.encrypted = t, true
 	}
 	return c, nil
 }
 
-// Socket returns the way to look at the connection from elsewhere.
+// Socket returns the means to look at the connection from another goroutine.
 func (c *Conn) Socket() *Socket { return c.socket }
 
 // LocalAddr returns the client's end.
@@ -89,7 +88,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 // RemoteAddr returns the server's end.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
-// SetBuffer changes the size of the buffer that is read into; before the first response only.
+// SetBuffer changes the size of the read buffer. Call it before the first response only.
 func (c *Conn) SetBuffer(size int) { c.buf = make([]byte, size) }
 
 // Close closes the connection.
@@ -107,11 +106,11 @@ func (c *Conn) Write(b []byte) error {
 	return err
 }
 
-// ReadResponse reads one response to its end and hands its body to sink, in pieces that are only valid during the
-// call; a nil sink drops it. Interim responses (1xx but 101) are skipped.
+// ReadResponse reads one response to its end and passes its body to sink in pieces, each valid during the call only. A nil
+// sink drops the body. Interim responses (1xx, except 101) are skipped.
 func (c *Conn) ReadResponse(sink func([]byte) error) (Response, error) {
 	c.received = int64(c.w - c.r)
-	for range 8 { // 1xx responses before the final one: bounded, for a server gone mad
+	for range 8 { // a bound, because a broken server may send 1xx without end
 		resp, err := c.readHead()
 		if err != nil {
 			return resp, err
@@ -145,8 +144,8 @@ func (c *Conn) readHead() (Response, error) {
 	}
 }
 
-// fill reads once from the connection. An end of the connection is io.ErrUnexpectedEOF: only readBody knows the one
-// case in which it was to be expected.
+// fill reads once from the connection. An end of the connection is io.ErrUnexpectedEOF: only readBody knows the one case
+// in which it is expected.
 func (c *Conn) fill() error {
 	if c.r == c.w {
 		c.r, c.w = 0, 0

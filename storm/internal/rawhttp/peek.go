@@ -9,21 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pending is what waits on a connection, found without taking it and without blocking.
+// Pending says what waits to be read from a connection. It is found without reading and without blocking.
 type Pending uint8
 
-// What can wait.
+// The values of Pending.
 const (
 	PendingNothing Pending = iota // open and silent
 	PendingData                   // bytes to read
 	PendingEnd                    // the server has closed its side, or reset
 )
 
-// Socket looks at a TCP connection without touching it. Its mutex lets a supervisor look while the owner does; its buffer
-// and closure are made once, because a look comes before every write and must not make garbage.
+// Socket looks at a TCP connection without changing it. Any goroutine may look while another one uses the connection. Its
+// buffer and closure are made once, because a look comes before every write and must not allocate.
 type Socket struct {
-	raw  syscall.RawConn
-	look func(fd uintptr)
+	raw       syscall.RawConn
+	look      func(fd uintptr)
+	encrypted bool // with TLS; set before another goroutine has the Socket
 
 	mu  sync.Mutex
 	buf [5]byte
@@ -31,7 +32,7 @@ type Socket struct {
 	err error
 }
 
-// NewSocket borrows a connection: it neither reads from it nor closes it.
+// NewSocket borrows a connection. It neither reads from it nor closes it.
 func NewSocket(c *net.TCPConn) (*Socket, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -44,7 +45,7 @@ func NewSocket(c *net.TCPConn) (*Socket, error) {
 	return s, nil
 }
 
-// Peek says what waits on the socket.
+// Peek says what waits to be read.
 func (s *Socket) Peek() Pending {
 	p, _ := s.peekBytes()
 	return p
@@ -53,7 +54,7 @@ func (s *Socket) Peek() Pending {
 func (s *Socket) peekBytes() (Pending, [5]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.raw.Control(s.look); err != nil { // closed by us
+	if err := s.raw.Control(s.look); err != nil { // closed by its user
 		return PendingEnd, [5]byte{}
 	}
 	switch {
@@ -65,26 +66,26 @@ func (s *Socket) peekBytes() (Pending, [5]byte) {
 	return PendingData, s.buf
 }
 
-// IdleClosed reports whether the server has closed the connection, or begun to, while no request was under way.
+// Ended reports whether the server has ended the connection: with FIN, with RST, or with TLS's close_notify.
+func (s *Socket) Ended() bool {
+	pending, head := s.peekBytes()
+	return pending == PendingEnd || pending == PendingData && s.encrypted && isCloseNotify(head)
+}
+
+// IdleClosed reports whether the server has closed the connection, or begun to, while no request was in flight.
 //
-// Anything that arrives unasked for on a plain connection is such a beginning (a 408 before the close). On TLS it is a
-// close_notify, unless it is long enough to be the session ticket that a TLS 1.3 server sends before its first answer.
+// On a plain connection any byte that nobody asked for begins a close, such as a 408 before it. With TLS only
+// close_notify does: a TLS 1.3 server also sends session tickets before its first answer.
 func (c *Conn) IdleClosed() bool {
 	if c.r < c.w {
 		return true
 	}
 	pending, head := c.socket.peekBytes()
-	switch pending {
-	case PendingNothing:
-		return false
-	case PendingEnd:
-		return true
-	}
-	return !c.encrypted || isCloseNotify(head)
+	return pending == PendingEnd || pending == PendingData && (!c.socket.encrypted || isCloseNotify(head))
 }
 
-// isCloseNotify judges by a record's head: an alert in the clear has its own type; an encrypted one (2 bytes, 1 of type,
-// 16 of tag) is shorter than any ticket.
+// isCloseNotify judges by the header of a TLS record. An alert in the clear has its own type; an encrypted one (2 bytes, 1
+// of type, 16 of tag) is shorter than any session ticket.
 func isCloseNotify(head [5]byte) bool {
 	const alert, applicationData, longestAlert = 21, 23, 40
 	n := binary.BigEndian.Uint16(head[3:])

@@ -1,7 +1,7 @@
 // Package rawhttp is an HTTP/1.1 client that never retries.
 //
-// It works on one connection that its caller opens, uses and closes, so that each thing a server does to that
-// connection is seen and none is repaired behind the caller's back, as [net/http.Transport] does.
+// Its caller opens, uses and closes each connection, and so sees everything that the server does to it. A
+// [net/http.Transport] would hide some of that by opening another connection.
 package rawhttp
 
 import (
@@ -10,10 +10,10 @@ import (
 	"fmt"
 )
 
-// ErrMalformed says that what came back is no HTTP/1.x response.
+// ErrMalformed says that the bytes received are not an HTTP/1.x response.
 var ErrMalformed = errors.New("malformed response")
 
-// Framing is how the end of a response's body is known (RFC 9112, 6.3).
+// Framing says how the end of a response's body is found (RFC 9112, 6.3).
 type Framing uint8
 
 // The ways a body ends.
@@ -29,7 +29,7 @@ type Response struct {
 	Status  int
 	Framing Framing
 	Length  int64 // of the body, with FramingLength
-	// Close is whether the server announced that it closes the connection after this response.
+	// Close says whether the server announced that it closes the connection after this response.
 	Close bool
 }
 
@@ -46,14 +46,14 @@ var (
 	crlfcrlf = []byte("\r\n\r\n")
 )
 
-// parseHead parses a complete head, the blank line included. It allocates only for errors.
+// parseHead parses a complete head with its blank line. It allocates only for errors.
 func parseHead(b []byte) (Response, error) {
 	var r Response
 	line, rest, ok := bytes.Cut(b, crlf)
 	if !ok {
 		return r, fmt.Errorf("%w: no status line", ErrMalformed)
 	}
-	// HTTP/1.1 200 OK: the reason may be empty, the space before it should not be missing but often is.
+	// HTTP/1.1 200 OK. The reason may be empty. The space before it is required, but often missing.
 	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return r, fmt.Errorf("%w: status line %.60q", ErrMalformed, line)
 	}
@@ -67,7 +67,7 @@ func parseHead(b []byte) (Response, error) {
 	for {
 		line, rest, ok = bytes.Cut(rest, crlf)
 		if !ok {
-			return r, fmt.Errorf("%w: head without end", ErrMalformed)
+			return r, fmt.Errorf("%w: head does not end", ErrMalformed)
 		}
 		if len(line) == 0 {
 			break
@@ -122,7 +122,7 @@ func hasToken(list []byte, token string) bool {
 	return false
 }
 
-// decimal parses digits and nothing else: no sign, no space, no overflow.
+// decimal parses digits only: no sign, no space, no overflow.
 func decimal(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) > 18 {
 		return 0, false
@@ -137,7 +137,7 @@ func decimal(b []byte) (int64, bool) {
 	return n, true
 }
 
-// hexadecimal parses the size at the start of a chunk, whose extensions are ignored.
+// hexadecimal parses the size of a chunk and ignores its extensions.
 func hexadecimal(b []byte) (int64, bool) {
 	b, _, _ = bytes.Cut(b, []byte{';'})
 	b = bytes.TrimSpace(b)

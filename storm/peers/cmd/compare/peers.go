@@ -5,20 +5,22 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
+
+	"example.com/restart/storm/compare"
 )
 
-// peers are the servers compared, in the order of the table.
-func peers(*place) []contestant {
-	return []contestant{
-		{name: "tableflip", signal: syscall.SIGHUP, prepare: library("tableflip")},
-		{name: "endless", signal: syscall.SIGHUP, prepare: library("endless")},
-		{name: "grace", signal: syscall.SIGUSR2, prepare: library("grace")},
-		{name: "overseer", signal: syscall.SIGUSR2, prepare: library("overseer")},
-		{name: "nginx", signal: syscall.SIGHUP, skip: missing("nginx"), prepare: nginx},
-		{name: "haproxy", signal: syscall.SIGUSR2, skip: missing("haproxy"), prepare: haproxy("")},
+// peers returns the built-in servers in the order of the table.
+func peers(p *place) []compare.Contestant {
+	return []compare.Contestant{
+		{Name: "tableflip", Signal: syscall.SIGHUP, Prepare: p.library("tableflip")},
+		{Name: "endless", Signal: syscall.SIGHUP, Prepare: p.library("endless")},
+		{Name: "grace", Signal: syscall.SIGUSR2, Prepare: p.library("grace")},
+		{Name: "overseer", Signal: syscall.SIGUSR2, Prepare: p.library("overseer")},
+		{Name: "nginx", Signal: syscall.SIGHUP, Missing: missing("nginx"), Prepare: p.nginx},
+		{Name: "haproxy", Signal: syscall.SIGUSR2, Missing: missing("haproxy"), Prepare: p.haproxy("")},
 		{
-			name: "haproxy idle-close-on-response", signal: syscall.SIGUSR2, skip: missing("haproxy"),
-			prepare: haproxy("\n  option idle-close-on-response"),
+			Name: "haproxy idle-close-on-response", Signal: syscall.SIGUSR2, Missing: missing("haproxy"),
+			Prepare: p.haproxy("\n  option idle-close-on-response"),
 		},
 	}
 }
@@ -30,34 +32,53 @@ func missing(program string) string {
 	return ""
 }
 
-// library is a test server of this module.
-func library(name string) func(context.Context, *place) (string, func(), error) {
-	return func(ctx context.Context, p *place) (string, func(), error) {
+// library builds a test server of this module.
+func (p *place) library(name string) prepare {
+	return func(ctx context.Context) (string, func(), error) {
 		path, err := p.build(ctx, module+name, name)
 		return path + " -addr {addr}", func() {}, err
 	}
 }
 
-func nginx(ctx context.Context, p *place) (string, func(), error) {
+// prepare is compare.Contestant's Prepare.
+type prepare = func(context.Context) (command string, clean func(), err error)
+
+// nginx is a proxy in front of a server that never restarts.
+func (p *place) nginx(ctx context.Context) (string, func(), error) {
+	return p.proxy(ctx, "nginx.conf", func(backend, addr string) (config, command string) {
+		return fmt.Sprintf(nginxConf, p.dir, backend, addr), "nginx -p " + p.dir + " -e stderr -c "
+	})
+}
+
+// haproxy is the same. -W is a master that stays and starts workers.
+func (p *place) haproxy(option string) prepare {
+	return func(ctx context.Context) (string, func(), error) {
+		return p.proxy(ctx, "haproxy.cfg", func(backend, addr string) (config, command string) {
+			return fmt.Sprintf(haproxyConf, p.dir, addr, option, backend), "haproxy -W -f "
+		})
+	}
+}
+
+// proxy starts the backend and writes the configuration. The command gets the path of the configuration.
+func (p *place) proxy(ctx context.Context, file string, make func(backend, addr string) (config, command string)) (string, func(), error) {
 	backend, stop, err := p.backend(ctx)
 	if err != nil {
 		return "", nil, err
 	}
 	addr, err := freeAddr()
-	if err != nil {
-		stop()
-		return "", nil, err
+	if err == nil {
+		config, command := make(backend, addr)
+		var path string
+		if path, err = p.write(file, config); err == nil {
+			return command + path, stop, nil
+		}
 	}
-	conf, err := p.write("nginx.conf", fmt.Sprintf(nginxConf, p.dir, backend, addr))
-	if err != nil {
-		stop()
-		return "", nil, err
-	}
-	return fmt.Sprintf("nginx -p %s -c %s -e stderr", p.dir, conf), stop, nil
+	stop()
+	return "", nil, err
 }
 
-// One worker: with two, those of one generation accept in turn, and nothing else changes. keepalive_requests is out of
-// the way, for a connection closed after 1000 requests was not closed by the restart.
+// One worker: with two, both of one generation accept in turn, and nothing else changes. keepalive_requests is high,
+// because a connection that is closed after 1000 requests was not closed by the restart.
 const nginxConf = `daemon off;
 pid %[1]s/nginx.pid;
 worker_processes 1;
@@ -87,27 +108,7 @@ http {
 }
 `
 
-func haproxy(option string) func(context.Context, *place) (string, func(), error) {
-	return func(ctx context.Context, p *place) (string, func(), error) {
-		backend, stop, err := p.backend(ctx)
-		if err != nil {
-			return "", nil, err
-		}
-		addr, err := freeAddr()
-		if err != nil {
-			stop()
-			return "", nil, err
-		}
-		conf, err := p.write("haproxy.cfg", fmt.Sprintf(haproxyConf, p.dir, addr, option, backend))
-		if err != nil {
-			stop()
-			return "", nil, err
-		}
-		// -W: a master that stays and starts workers; the socket lets a new worker take the listeners of the old one.
-		return fmt.Sprintf("haproxy -W -f %s", conf), stop, nil
-	}
-}
-
+// The stats socket lets a new worker take the listeners of the old one.
 const haproxyConf = `global
   maxconn 4096
   nbthread 2

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// module is where the peers' programs are.
+// module is the path of the module with the servers.
 const module = "example.com/restart/storm/peers/"
 
-// place is a directory for programs and configurations.
+// place is a temporary directory for programs and configurations.
 type place struct{ dir string }
 
 func newPlace() (*place, error) {
@@ -22,13 +22,13 @@ func newPlace() (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	// nginx's workers, another user's, must get through.
+	// nginx's workers run as another user and must reach their files.
 	return &place{dir}, os.Chmod(dir, 0o755)
 }
 
 func (p *place) remove() { _ = os.RemoveAll(p.dir) }
 
-// build makes a program of this workspace.
+// build builds a program of this module or of storm. It needs a checkout of the repository.
 func (p *place) build(ctx context.Context, pkg, name string) (string, error) {
 	path := filepath.Join(p.dir, name)
 	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, pkg).CombinedOutput()
@@ -43,7 +43,7 @@ func (p *place) write(name, content string) (string, error) {
 	return path, os.WriteFile(path, []byte(content), 0o644)
 }
 
-// freeAddr returns a loopback address nobody listens on.
+// freeAddr returns a loopback address on which nobody listens.
 func freeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +53,7 @@ func freeAddr() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// backend starts the bare server for a proxy to stand in front of. It is never restarted: what is lost is the proxy's.
+// backend starts a bare server behind a proxy. It never restarts, so the proxy alone loses requests.
 func (p *place) backend(ctx context.Context) (addr string, stop func(), err error) {
 	path, err := p.build(ctx, "example.com/restart/storm/testdata/bare", "bare")
 	if err != nil {

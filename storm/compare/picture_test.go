@@ -1,0 +1,47 @@
+package compare
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/restart/storm/report"
+)
+
+func TestPlotHasEachContestant(t *testing.T) {
+	run := func(lost int64) *report.Report {
+		return &report.Report{
+			Kept: 10, Survived: 3, Lost: lost, LoadSeconds: 2,
+			Timeline: []report.Moment{{At: 1, Surviving: 10}, {At: 2, Surviving: 3, Lost: lost}},
+			Restarts: []report.Restart{{Number: 1, At: 1.5, OldPID: 1, NewPID: 2}},
+		}
+	}
+	results := []Result{
+		{Name: "first", Report: run(0)},
+		{Name: "second", Report: run(5)},
+		{Name: "third", Err: errors.New("skipped: third is not installed\nlog")},
+	}
+	for _, ext := range []string{".svg", ".png"} {
+		path := filepath.Join(t.TempDir(), "picture"+ext)
+		if err := Plot(path, results); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || len(b) < 3000 {
+			t.Errorf("%s: %d bytes, %v, want a picture", ext, len(b), err)
+		}
+		if ext == ".png" {
+			continue
+		}
+		for _, want := range []string{">first<", ">second<", ">third<", ">0 lost<", ">5 lost<", ">3 of 10 alive<", ">skipped: third is not installed<", "sans-serif"} {
+			if !strings.Contains(string(b), want) {
+				t.Errorf("the picture lacks %q", want)
+			}
+		}
+	}
+	if err := Plot(filepath.Join(t.TempDir(), "x.png"), results[2:]); err == nil {
+		t.Error("a picture of nothing was drawn")
+	}
+}
