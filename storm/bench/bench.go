@@ -1,7 +1,7 @@
-// Package bench compares the speed of two HTTP servers: A against B, in turns within one run.
+// Package bench compares the speed of two HTTP servers, A to B, in turns within one run.
 //
-// A second server started with B's command takes its turn too. What it differs from the first is noise, and a difference
-// between A and B that is not larger says nothing.
+// A second server with B's command takes its turn too. Its difference from the first B is noise. A difference between A and
+// B that is no larger means nothing.
 package bench
 
 import (
@@ -13,21 +13,21 @@ import (
 
 // Config says what to compare.
 type Config struct {
-	// A and B are shell commands that start a server; {addr} in them becomes a free address.
+	// A and B are shell commands that start a server. {addr} in them becomes a free address.
 	A, B string
-	// Pairs is how often each has its turn, at least 5.
+	// Pairs is the number of turns of each server, at least 5.
 	Pairs int
-	// Time is how long each turn of each rate lasts.
+	// Time is the length of one turn.
 	Time time.Duration
-	// Connections is how many are used at once.
+	// Connections is the number of connections at once.
 	Connections int
-	// DownloadSize is the size of the large file in bytes; 0: no download.
+	// DownloadSize is the size of the large file in bytes. 0: no download.
 	DownloadSize int64
-	// Say, if not nil, is told what is being done.
+	// Say, if not nil, is called with the name of each step.
 	Say func(string)
 }
 
-// Default returns five pairs of a second each.
+// Default returns five turns of a second for each server. The commands are still missing.
 func Default() Config {
 	return Config{Pairs: 5, Time: time.Second, Connections: 32, DownloadSize: 256 << 20}
 }
@@ -39,27 +39,27 @@ func (c Config) check() error {
 	case c.A == "" || c.B == "":
 		return errors.New("storm: bench needs two commands")
 	case c.Pairs < fewestPairs || c.Pairs > 1000:
-		return fmt.Errorf("storm: bench needs at least %d pairs", fewestPairs)
+		return fmt.Errorf("storm: bench needs between %d and 1000 pairs", fewestPairs)
 	case c.Time <= 0 || c.Connections <= 0 || c.DownloadSize < 0:
-		return errors.New("storm: bench needs a time and connections")
+		return errors.New("storm: bench needs a positive time and number of connections")
 	}
 	return nil
 }
 
-// Report is what was measured.
+// Report holds the measurements.
 type Report struct {
 	A, B string
 	Rows []Row
-	// CallsA and CallsB are the system calls of the server for one download, by name; nil if they could not be counted,
-	// and NoCalls says why.
+	// CallsA and CallsB count the system calls of each server for one download, by name. They are nil if strace could not
+	// count them; NoCalls then says why.
 	CallsA, CallsB map[string]int
 	NoCalls        string
 	DownloadSize   int64
-	ServerCPUs     []int // nil: not pinned
+	ServerCPUs     []int // the CPUs of the servers; nil if there is only one CPU
 	ClientCPUs     []int
 }
 
-// Row is one quantity, measured in each pair.
+// Row is one quantity, measured in each turn.
 type Row struct {
 	Name, Unit string
 	A, B       []float64
@@ -67,7 +67,7 @@ type Row struct {
 	Noise      Ratio // B to B
 }
 
-// server names, in the order of an odd round.
+// The servers, in the order of an odd round.
 const (
 	serverA = iota
 	serverB
@@ -118,7 +118,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return rep, nil
 }
 
-// measurement is one kind of load; it gives a rate, and what the server's CPU paid for each unit.
+// measurement is one kind of load. It gives a rate, and the CPU time of the server for each unit.
 type measurement struct {
 	name, unit, costUnit string
 	costScale            float64 // CPU seconds per unit, times this
@@ -170,7 +170,7 @@ func (m measurement) take(ctx context.Context, cfg Config, cs [servers]*contesta
 	return nil
 }
 
-// order turns around from round to round, so that a drift of the machine favours nobody.
+// order reverses from round to round, so that a drift of the machine favours neither server.
 func order(round int) [servers]int {
 	if round%2 == 0 {
 		return [servers]int{serverNoise, serverB, serverA}

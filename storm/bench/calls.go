@@ -14,7 +14,7 @@ import (
 
 const attachLimit = 10 * time.Second
 
-// countCalls counts the system calls of A and of B for one download, with strace where it is installed and allowed.
+// countCalls counts the system calls of A and B for one download, where strace is installed and allowed.
 func (rep *Report) countCalls(ctx context.Context, cfg Config, cs [servers]*contestant) {
 	var err error
 	if rep.CallsA, err = calls(ctx, cfg, cs[serverA]); err == nil {
@@ -71,7 +71,7 @@ func calls(ctx context.Context, cfg Config, c *contestant) (map[string]int, erro
 	}
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	<-drained
-	_ = cmd.Wait() // ends by our signal
+	_ = cmd.Wait() // the error is that it was interrupted
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func calls(ctx context.Context, cfg Config, c *contestant) (map[string]int, erro
 	return parseCounts(string(b)), nil
 }
 
-// parseCounts reads the table of strace -c: % time, seconds, usecs/call, calls, errors (may be blank), syscall.
+// parseCounts parses the table of strace -c: % time, seconds, usecs/call, calls, errors (may be blank), syscall.
 func parseCounts(table string) map[string]int {
 	counts := map[string]int{}
 	for line := range strings.Lines(table) {

@@ -15,7 +15,7 @@ const (
 	stopGrace  = 3 * time.Second
 )
 
-// contestant is a server under measurement.
+// contestant is one of the servers that are measured.
 type contestant struct {
 	command string
 	process *target.Process
@@ -28,7 +28,7 @@ func start(ctx context.Context, command string, cpus []int) (*contestant, error)
 	if err != nil {
 		return nil, err
 	}
-	// exec, so that the shell is not the server's parent.
+	// exec replaces the shell by the server.
 	line := "exec " + strings.ReplaceAll(command, "{addr}", addr)
 	c := &contestant{command: command}
 	err = pinned(cpus, func() error {
@@ -60,8 +60,7 @@ func start(ctx context.Context, command string, cpus []int) (*contestant, error)
 
 func (c *contestant) stop() { c.process.Stop(c.watcher.Living(), stopGrace) }
 
-// cpuTime is what the server's threads have used so far, to the nanosecond: /proc/PID/stat counts in hundredths of a
-// second.
+// cpuTime is the CPU time of the server's threads in nanoseconds. /proc/PID/stat has it only in hundredths of a second.
 func (c *contestant) cpuTime() (total time.Duration) {
 	for _, id := range c.watcher.Living() {
 		dir := fmt.Sprintf("/proc/%d/task", id.PID)

@@ -11,7 +11,7 @@ import (
 
 const limit = 30 * time.Second
 
-// together runs one on each connection until the time is up, and adds up what they did.
+// together runs one on each connection until the time is up, and adds up the units.
 func together(cfg Config, one func(deadline time.Time) (float64, error)) (float64, error) {
 	var (
 		wg    sync.WaitGroup
@@ -58,7 +58,7 @@ func keepAlive(ctx context.Context, c *contestant, cfg Config) (float64, error) 
 	})
 }
 
-// onePerRequest lets the server close: the client would run out of ports in TIME_WAIT.
+// onePerRequest lets the server close first. Else the client would run out of ports in TIME_WAIT.
 func onePerRequest(ctx context.Context, c *contestant, cfg Config) (float64, error) {
 	req := get(c.addr, "/", "Connection: close\r\n")
 	return together(cfg, func(deadline time.Time) (n float64, err error) {
@@ -84,7 +84,7 @@ func onePerRequest(ctx context.Context, c *contestant, cfg Config) (float64, err
 
 // awaitEnd reads the server's FIN.
 func awaitEnd(conn *rawhttp.Conn) {
-	// A response after the last one is an error in any case.
+	// Whatever is read, the connection is not used again.
 	_, _ = conn.ReadResponse(nil)
 }
 
@@ -101,7 +101,7 @@ func exchange(conn *rawhttp.Conn, req []byte) error {
 
 const mebibyte = 1 << 20
 
-// download returns MiB.
+// download fetches the large file and returns its size in MiB.
 func download(ctx context.Context, c *contestant, cfg Config) (float64, error) {
 	conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
 	if err != nil {
@@ -112,7 +112,7 @@ func download(ctx context.Context, c *contestant, cfg Config) (float64, error) {
 	return float64(n) / mebibyte, err
 }
 
-// fetch gets the large file and returns how many bytes came.
+// fetch gets the large file and returns the number of bytes that came.
 func fetch(conn *rawhttp.Conn, c *contestant, cfg Config) (n int64, err error) {
 	conn.SetBuffer(mebibyte)
 	_ = conn.SetDeadline(time.Now().Add(2 * limit))
@@ -121,13 +121,13 @@ func fetch(conn *rawhttp.Conn, c *contestant, cfg Config) (n int64, err error) {
 	}
 	resp, err := conn.ReadResponse(func(b []byte) error { n += int64(len(b)); return nil })
 	if err == nil && (resp.Status != 200 || n != cfg.DownloadSize) {
-		err = fmt.Errorf("status %d and %d bytes instead of %d", resp.Status, n, cfg.DownloadSize)
+		err = fmt.Errorf("got status %d and %d bytes, want 200 and %d", resp.Status, n, cfg.DownloadSize)
 	}
 	return n, err
 }
 
-// fetchWhole is like download, and when it returns, the server's last system call for it has returned too: the server has
-// answered another request on the connection.
+// fetchWhole fetches the large file and then sends another request on the connection. Its answer shows that the server has
+// finished all system calls for the file.
 func fetchWhole(ctx context.Context, c *contestant, cfg Config) error {
 	conn, err := rawhttp.Dial(ctx, c.addr, nil, limit)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuPlan says who runs where. Client and servers do not share a core: else the speed of one is the other's slowness.
+// cpuPlan divides the CPUs between servers and client. If they shared one, the speed of one would slow the other.
 type cpuPlan struct{ server, client []int }
 
-// plan divides the CPUs that we may use; with fewer than two nothing is pinned.
+// plan divides the CPUs that this process may use. With fewer than two, nothing is pinned.
 func plan() cpuPlan {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -42,7 +42,7 @@ func setOf(cpus []int) (set unix.CPUSet) {
 	return set
 }
 
-// pinned runs f on a thread that may only use those CPUs; a process that f starts inherits that.
+// pinned runs f on a thread that may use only those CPUs. A process that f starts inherits that.
 func pinned(cpus []int, f func() error) error {
 	if len(cpus) == 0 {
 		return f()
@@ -61,7 +61,7 @@ func pinned(cpus []int, f func() error) error {
 	return f()
 }
 
-// pinClient pins all threads of this process, and returns what frees them again.
+// pinClient pins all threads of this process, and returns a function that frees them.
 func pinClient(cpus []int) (restore func(), err error) {
 	if len(cpus) == 0 {
 		return func() {}, nil
@@ -80,7 +80,7 @@ func pinClient(cpus []int) (restore func(), err error) {
 	}, nil
 }
 
-// pinThreads goes through the threads twice: one may have been born of a thread not yet pinned.
+// pinThreads goes through the threads twice: a thread that was not yet pinned may have started another.
 func pinThreads(set unix.CPUSet) error {
 	for range 2 {
 		tasks, err := os.ReadDir("/proc/self/task")

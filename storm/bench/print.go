@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteTable writes the report for a person.
+// WriteTable writes the report for a person to read.
 func (rep *Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "A: %s\nB: %s\n", rep.A, rep.B)

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Ratio is the distribution of x to y over pairs that were measured one after the other.
+// Ratio is the distribution of the quotients x/y of pairs that were measured one after the other.
 type Ratio struct {
 	Median, Low, High float64
 }
 
-// ratio divides pair by pair: a machine that is slow for a while is so for both. Pairs that cannot be divided are left
-// out; of none, all is NaN.
+// ratio divides pair by pair, because a machine that is slow for a while is slow for both. Pairs that cannot be divided are
+// left out. Without pairs all fields are NaN.
 func ratio(x, y []float64) Ratio {
 	var r []float64
 	for i := range min(len(x), len(y)) {
@@ -26,7 +26,7 @@ func ratio(x, y []float64) Ratio {
 	return Ratio{middle(r), r[0], r[len(r)-1]}
 }
 
-// median returns the middle of the values, NaN of none.
+// median returns the median of the values, NaN without values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Certificate makes a certificate for loopback that nobody signed: for tests.
+// Certificate returns a self-signed certificate for loopback, valid for a day. It is for tests.
 func Certificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// content is a file with the pattern, made when first asked for. It is a file, and not memory, so that a server's way to
-// sendfile(2) is tested.
+// content is a file with the pattern, made when it is first asked for. It is a file, not memory, so that a server can use
+// sendfile(2).
 type content struct {
 	mu   sync.Mutex
 	path string
 	size int64
 }
 
-// open returns a file of at least n bytes, to be closed by the caller. Each caller gets an open file of its own, for the
-// offset belongs to it.
+// open returns a file of at least n bytes, which the caller closes. Each caller opens the file anew, because the offset
+// belongs to an open file.
 func (c *content) open(n int64) (*os.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -28,8 +28,8 @@ func (c *content) open(n int64) (*os.File, error) {
 	return os.Open(c.path)
 }
 
-// make writes a new file under a name that all test servers of that size share, because a server that is killed could not
-// remove one of its own. It is written whole and then renamed, so nobody reads half of it.
+// make writes a file under a name that all servers share, because a server that is killed could not remove a file of its
+// own. The file is renamed when it is complete, so nobody reads half of it.
 func (c *content) make(n int64) error {
 	size := int64(1 << 20)
 	for size < n {

@@ -1,7 +1,7 @@
-// Package endpoints is what a server under test offers, as a handler for net/http.
+// Package endpoints has the endpoints that storm asks for, as a handler for net/http.
 //
-// A server in any language can offer the same; README.md of this module says what they answer. The handler is here for
-// test servers and examples.
+// A server in any language can offer the same: README.md of this module lists them. This handler is for test servers and
+// examples.
 package endpoints
 
 import (
@@ -21,8 +21,8 @@ const (
 	mostSlow     = 5 * time.Minute
 )
 
-// Handler returns a handler with all endpoints. Each answer says in the header Served-By which version and process gave
-// it, and so does the body of GET /.
+// Handler returns a handler with all endpoints. The header Served-By of each answer, and the body of GET /, name the version
+// and the process that answered.
 func Handler(version string) http.Handler {
 	me := fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
 	body := "hello from " + me + "\n"
@@ -79,7 +79,7 @@ func (c *content) serve(w http.ResponseWriter, r *http.Request) {
 	defer f.Close()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
-	// A limited reader around an *os.File: net/http hands it to sendfile(2).
+	// net/http sends a limited reader around an *os.File with sendfile(2).
 	_, _ = io.CopyN(w, f, n)
 }
 

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// ID names a process for good: a PID alone may come back.
+// ID identifies a process for ever. A PID alone may be used again.
 type ID struct {
 	PID   int
 	Start uint64 // in ticks since boot
 }
 
-// Status is what /proc/PID/stat says.
+// Status is the part of /proc/PID/stat that storm needs.
 type Status struct {
 	ID
 	Parent  int
@@ -24,10 +24,10 @@ type Status struct {
 	RSS     int64 // bytes
 }
 
-var errStat = errors.New("storm: cannot read /proc/PID/stat")
+var errStat = errors.New("storm: malformed /proc/PID/stat")
 
-// ParseStat parses /proc/PID/stat. The name of the program stands between parentheses and may hold any character,
-// parentheses too.
+// ParseStat parses /proc/PID/stat. The name of the program is in parentheses and may contain any character, including
+// parentheses.
 func ParseStat(b []byte) (Status, error) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 1 || end < open {
@@ -66,13 +66,13 @@ func Stat(pid int) (Status, error) {
 	return ParseStat(b)
 }
 
-// Alive reports whether the process still runs; one that has ended but was not waited for does not.
+// Alive reports whether the process still runs. A zombie does not.
 func (id ID) Alive() bool {
 	s, err := Stat(id.PID)
 	return err == nil && s.ID == id && !s.Zombie
 }
 
-// All returns the PIDs of the processes that can be seen.
+// All returns the PIDs of all processes that /proc shows.
 func All() ([]int, error) {
 	d, err := os.Open("/proc")
 	if err != nil {
@@ -107,8 +107,8 @@ func fdNames(pid int) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// SocketsOf calls yield with the inode of each socket that a process holds, until it returns false. A process that ends
-// meanwhile, or that is not ours to look into, holds none.
+// SocketsOf calls yield with the inode of each socket that a process holds, until yield returns false. A process that ends
+// meanwhile, or whose files may not be read, holds none.
 func SocketsOf(pid int, yield func(inode uint64) bool) {
 	names, err := fdNames(pid)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package proc reads from /proc which process holds which socket, and how much memory and how many files it has.
+// Package proc reads from /proc which process holds which socket, and how much memory and how many open files it has.
 package proc
 
 import (
@@ -15,14 +15,14 @@ import (
 type Socket struct {
 	Local, Remote netip.AddrPort
 	Listening     bool
-	Inode         uint64 // 0 if no process holds it any more
+	Inode         uint64 // 0 if no process holds it
 }
 
 // stateListen is TCP_LISTEN in the kernel's enum.
 const stateListen = "0A"
 
-// ParseTCP calls yield for each socket in a table until it returns false. Lines it cannot read are skipped: the kernel may
-// add fields, and one line must not hide the rest.
+// ParseTCP calls yield for each socket in a table until yield returns false. It skips lines that it cannot parse, so that
+// one line does not hide the rest.
 func ParseTCP(table []byte, yield func(Socket) bool) {
 	_, rest, _ := bytes.Cut(table, []byte{'\n'}) // the heading
 	var line []byte
@@ -67,8 +67,7 @@ func fields(line []byte, f *[10][]byte) (n int) {
 	return n
 }
 
-// parseAddr parses 0100007F:1F90: 32-bit words in the machine's order, which on all that Go and Linux share today is
-// little-endian but for s390x and mips; NativeEndian covers them.
+// parseAddr parses 0100007F:1F90: 32-bit words in the byte order of the machine.
 func parseAddr(b []byte) (netip.AddrPort, error) {
 	host, port, ok := bytes.Cut(b, []byte{':'})
 	if !ok || len(host) != 8 && len(host) != 32 || len(port) != 4 {
@@ -92,7 +91,7 @@ func parseAddr(b []byte) (netip.AddrPort, error) {
 
 var tables = [...]string{"/proc/net/tcp", "/proc/net/tcp6"}
 
-// Sockets calls yield for each TCP socket of this network namespace until it returns false.
+// Sockets calls yield for each TCP socket of this network namespace until yield returns false.
 func Sockets(yield func(Socket) bool) error {
 	more := true
 	for _, name := range tables {
@@ -110,12 +109,12 @@ func Sockets(yield func(Socket) bool) error {
 	return nil
 }
 
-// Serves reports whether a listening socket gets the connections made to addr.
+// Serves reports whether the socket listens for connections to addr.
 func (s Socket) Serves(addr netip.AddrPort) bool {
 	return s.Listening && s.Local.Port() == addr.Port() && (s.Local.Addr().IsUnspecified() || s.Local.Addr() == addr.Addr())
 }
 
-// Listeners returns the inodes of the sockets that listen on addr: more than one with SO_REUSEPORT.
+// Listeners returns the inodes of the sockets that listen on addr. With SO_REUSEPORT there are several.
 func Listeners(addr netip.AddrPort) (map[uint64]bool, error) {
 	inodes := map[uint64]bool{}
 	for _, name := range tables {
@@ -131,8 +130,8 @@ func Listeners(addr netip.AddrPort) (map[uint64]bool, error) {
 	return inodes, nil
 }
 
-// listening reads the beginning of a table: the kernel lists what listens first (tcp_seq_start). The rest can be tens of
-// thousands of connections in TIME_WAIT, and the kernel makes only the lines that are read.
+// listening reads the beginning of a table, where the kernel lists the listening sockets (tcp_seq_start). The rest can be
+// tens of thousands of connections in TIME_WAIT, and the kernel formats only the lines that are read.
 func listening(name string, yield func(Socket)) error {
 	f, err := os.Open(name)
 	if os.IsNotExist(err) {
@@ -150,7 +149,7 @@ func listening(name string, yield func(Socket)) error {
 		n, err := f.Read(table[len(table):cap(table)])
 		table = table[:len(table)+n]
 		more := err == nil
-		// A line cut short must not be parsed: the number at its end is the inode.
+		// An incomplete line must not be parsed: it may end within the inode.
 		whole := table
 		if more {
 			whole = table[:bytes.LastIndexByte(table, '\n')+1]
@@ -171,8 +170,8 @@ func listening(name string, yield func(Socket)) error {
 	}
 }
 
-// ServerEnd returns the inode of the server's end of a connection on this machine, 0 if there is none yet: a
-// connection that has not been accepted has no inode.
+// ServerEnd returns the inode of the server's end of a connection on this machine. It is 0 for a connection that the
+// server has not accepted.
 func ServerEnd(client, server netip.AddrPort) (inode uint64, err error) {
 	err = Sockets(func(s Socket) bool {
 		if !s.Listening && s.Local == server && s.Remote == client {

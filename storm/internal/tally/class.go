@@ -10,8 +10,8 @@ import (
 
 const (
 	lowest  = 1              // µs
-	highest = 60 * 1_000_000 // µs: longer than any time-out
-	samples = 6              // losses told one by one for each class
+	highest = 60 * 1_000_000 // µs; longer latencies count as this
+	samples = 6              // losses of each class that are described one by one
 )
 
 // Loss is one request that was not answered.
@@ -21,7 +21,7 @@ type Loss struct {
 	Why     string
 }
 
-// Class keeps the books of one class of load. All methods may be called from any goroutine.
+// Class counts the requests of one class of load. Any goroutine may call its methods.
 type Class struct {
 	Name  string
 	phase *Phase
@@ -36,7 +36,7 @@ type Class struct {
 	closedIdle, announced, resent int64
 }
 
-// NewClass makes the books of a class.
+// NewClass returns a class without requests.
 func NewClass(name string, phase *Phase) *Class {
 	c := &Class{Name: name, phase: phase, bucket: hdrhistogram.New(lowest, highest, 2)}
 	for k := range c.latencies {
@@ -45,13 +45,13 @@ func NewClass(name string, phase *Phase) *Class {
 	return c
 }
 
-// Record enters a request that ended, its latency counted from start: the moment it was to be sent. Latencies of
-// requests that were lost are not kept: a quick reset would improve the percentiles.
+// Record counts a request that ended. Its latency counts from start, the moment at which it was due. Lost requests have no
+// latency, because a quick reset would improve the percentiles.
 func (c *Class) Record(start, end time.Time, received int64, err error) Outcome {
 	return c.RecordLatency(start, end, end.Sub(start), received, err)
 }
 
-// RecordLatency is Record for a request whose duration is not its latency: one that was asked to be slow.
+// RecordLatency is Record for a request whose latency is not its duration, such as one that was asked to be slow.
 func (c *Class) RecordLatency(start, end time.Time, latency time.Duration, received int64, err error) Outcome {
 	o := Classify(err, received)
 	us := min(max(latency.Microseconds(), lowest), highest)
@@ -65,20 +65,20 @@ func (c *Class) RecordLatency(start, end time.Time, latency time.Duration, recei
 		}
 		return o
 	}
-	// The value is within the bounds, so there can be no error.
+	// The value is within the bounds, so neither call can fail.
 	_ = c.latencies[c.phase.Touched(start, end)].RecordValue(us)
 	_ = c.bucket.RecordValue(us)
 	return o
 }
 
-// ClosedIdle notes that the server had closed a connection while no request was under way: no loss, but the connection
-// did not survive.
+// ClosedIdle counts a connection that the server closed while no request was in flight. That is no loss, but the
+// connection did not survive.
 func (c *Class) ClosedIdle() { c.add(&c.closedIdle) }
 
-// AnnouncedClose notes that a response announced the end of its connection.
+// AnnouncedClose counts a connection whose end the server announced.
 func (c *Class) AnnouncedClose() { c.add(&c.announced) }
 
-// Resent notes a request that was sent again because the protocol says that it had not been taken.
+// Resent counts a request that was sent again because the server had declared it not processed.
 func (c *Class) Resent() { c.add(&c.resent) }
 
 func (c *Class) add(n *int64) {
@@ -94,7 +94,7 @@ type Totals struct {
 	Losses                        []Loss
 }
 
-// Requests counts the requests that ended, in any way.
+// Requests counts all requests that ended.
 func (t Totals) Requests() (n int64) {
 	for _, v := range t.Outcomes {
 		n += v
@@ -102,7 +102,7 @@ func (t Totals) Requests() (n int64) {
 	return n
 }
 
-// Lost counts those that were not answered.
+// Lost counts the requests that were not answered.
 func (t Totals) Lost() int64 { return t.Requests() - t.Outcomes[Answered] }
 
 // Totals returns the counts so far.
@@ -119,10 +119,10 @@ func (c *Class) Histogram(k Kind) *hdrhistogram.Histogram {
 	return hdrhistogram.Import(c.latencies[k].Export())
 }
 
-// NewHistogram makes a histogram to which those of classes can be added.
+// NewHistogram returns a histogram to which those of classes can be added.
 func NewHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, 3) }
 
-// Cut adds what happened since the last Cut to h, and returns the losses among it.
+// Cut adds the latencies since the last Cut to h, and returns the number of losses since then.
 func (c *Class) Cut(h *hdrhistogram.Histogram) (lost int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,5 +132,5 @@ func (c *Class) Cut(h *hdrhistogram.Histogram) (lost int64) {
 	return lost
 }
 
-// NewBucket makes a histogram that Cut can add to.
+// NewBucket returns a histogram to which Cut can add.
 func NewBucket() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, 2) }

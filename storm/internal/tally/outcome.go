@@ -1,4 +1,4 @@
-// Package tally keeps the books: how each request ended, how long it took, and when.
+// Package tally counts how each request ended, and how long it took.
 package tally
 
 import (
@@ -15,13 +15,13 @@ type Outcome uint8
 
 // The rows of the table.
 const (
-	Answered  Outcome = iota // complete, and what it should be
-	Refused                  // no connection
-	Reset                    // sent, and the connection ended before the first byte of a response
+	Answered  Outcome = iota // complete and right
+	Refused                  // no connection was made
+	Reset                    // the connection ended before the first byte of a response
 	Truncated                // the connection ended within the response
-	Wrong                    // complete, but not the right answer: status, content, or not HTTP
-	TimedOut                 // nothing ended; we gave up
-	Outcomes                 // how many there are
+	Wrong                    // complete, but with the wrong status or content, or not HTTP
+	TimedOut                 // storm gave up waiting
+	Outcomes                 // the number of outcomes
 )
 
 var outcomeNames = [Outcomes]string{"answered", "refused", "reset", "truncated", "wrong", "timed out"}
@@ -33,10 +33,10 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
-// ErrWrong is wrapped by errors for an answer that is not the right one.
+// ErrWrong is wrapped by errors about a complete answer that is not the right one.
 var ErrWrong = errors.New("wrong answer")
 
-// Classify names the outcome of a request that ended with err after that many bytes of its response.
+// Classify returns the outcome of a request that ended with err after so many bytes of its response.
 func Classify(err error, received int64) Outcome {
 	var dial *rawhttp.DialError
 	switch {

@@ -14,13 +14,13 @@ import (
 	"example.com/restart/storm/internal/rawhttp"
 )
 
-// Addresses are where a server serves.
+// Addresses says where a server serves.
 type Addresses struct {
 	Plain netip.AddrPort
-	TLS   netip.AddrPort // not valid if it has none
+	TLS   netip.AddrPort // invalid if there is none
 }
 
-// Resolve makes an address of host:port. A host that means all interfaces becomes loopback.
+// Resolve resolves host:port. A host that means all interfaces becomes loopback.
 func Resolve(addr string) (netip.AddrPort, error) {
 	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
@@ -33,13 +33,13 @@ func Resolve(addr string) (netip.AddrPort, error) {
 func reachable(a netip.AddrPort) netip.AddrPort {
 	switch {
 	case !a.Addr().IsValid(), a.Addr() == netip.IPv4Unspecified(), a.Addr() == netip.IPv6Unspecified():
-		// An IPv6 wildcard takes IPv4 too unless told otherwise, and loopback has IPv4 everywhere.
+		// An IPv6 wildcard takes IPv4 too by default, and every loopback has IPv4.
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
 	}
 	return a
 }
 
-// FreeAddr returns a loopback address that nobody listens on at the moment.
+// FreeAddr returns a loopback address on which nobody listens now.
 func FreeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,8 +49,8 @@ func FreeAddr() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// Discover waits until a started server listens, and finds out on which of its addresses it speaks HTTP and on which TLS.
-// An address already known is not looked for.
+// Discover waits until a started server answers, and finds the addresses on which it speaks HTTP and TLS. It does not look
+// for an address that is known.
 func Discover(ctx context.Context, p *Process, known Addresses, limit time.Duration) (Addresses, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -77,17 +77,17 @@ func Discover(ctx context.Context, p *Process, known Addresses, limit time.Durat
 		select {
 		case <-tick.C:
 		case <-p.Exited():
-			return found, fmt.Errorf("storm: the server ended before it listened: %w\n%s", p.Err(), p.LogTail())
+			return found, fmt.Errorf("storm: the server ended before it answered: %w\n%s", p.Err(), p.LogTail())
 		case <-ctx.Done():
-			if ctx.Err() == context.Canceled { // not the cause, which signal.NotifyContext sets
+			if ctx.Err() == context.Canceled { // Err and not Cause: signal.NotifyContext sets a cause
 				return found, ctx.Err()
 			}
-			return found, fmt.Errorf("storm: the server does not answer HTTP after %v\n%s", limit, p.LogTail())
+			return found, fmt.Errorf("storm: the server did not answer HTTP within %v\n%s", limit, p.LogTail())
 		}
 	}
 }
 
-// listening returns the addresses on which the family listens, lowest port first.
+// listening returns the addresses on which the processes of a server listen, lowest port first.
 func listening(p *Process) []netip.AddrPort {
 	held := map[uint64]bool{}
 	for _, st := range p.Family() {
@@ -113,8 +113,8 @@ func speaksTLS(ctx context.Context, a netip.AddrPort) bool {
 	return true
 }
 
-// Answers reports whether an address answers a request with HTTP, whatever the status. net/http answers plain requests
-// to a TLS port with a 400 in the clear, so TLS must be tried first.
+// Answers reports whether an address answers a request with HTTP, whatever the status. A TLS port of net/http answers plain
+// requests with 400, so a caller that does not know the port must try TLS first.
 func Answers(ctx context.Context, a netip.AddrPort) bool {
 	c, err := rawhttp.Dial(ctx, a.String(), nil, time.Second)
 	if err != nil {

@@ -65,7 +65,7 @@ func closed(t *testing.T) netip.AddrPort {
 	return ap(s)
 }
 
-// listen gives each connection to serve, with its number, and closes it then.
+// listen calls serve with each connection and its number, and then closes the connection.
 func listen(t *testing.T, serve func(c net.Conn, n int)) netip.AddrPort {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -92,7 +92,7 @@ func listen(t *testing.T, serve func(c net.Conn, n int)) netip.AddrPort {
 	return ap(ln.Addr().String())
 }
 
-// say reads a request and writes a response to it: what closes with a request unread resets.
+// say reads a request and writes a response. A close with unread bytes would be a reset.
 func say(c net.Conn, response string) {
 	if _, err := c.Read(make([]byte, 1024)); err == nil {
 		_, _ = io.WriteString(c, response)
@@ -192,7 +192,8 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
-// A known TLS address below the plain one would be taken for plain, by its 400 in the clear, if it were looked at.
+// A TLS address also answers plain requests, with 400. If Discover looked at a known one with a lower port, it would take it
+// for the plain address.
 func TestDiscoverLeavesTheKnownAlone(t *testing.T) {
 	p := start(t, "serve below")
 	plain, secure := ap(said(t, p, "plain")), ap(said(t, p, "tls"))
@@ -214,7 +215,7 @@ func TestDiscoverWhenTheServerEnds(t *testing.T) {
 	if err == nil {
 		t.Fatal("got no error")
 	}
-	for _, want := range []string{"ended before it listened", "exit status 7", "first\nno such configuration"} {
+	for _, want := range []string{"ended before it answered", "exit status 7", "first\nno such configuration"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want %q in it", err, want)
 		}
@@ -225,12 +226,12 @@ func TestDiscoverWhenNobodyListens(t *testing.T) {
 	p := start(t, "wait")
 	want := "ready=" + said(t, p, "ready")
 	_, err := Discover(t.Context(), p, Addresses{}, 60*time.Millisecond)
-	if err == nil || !strings.Contains(err.Error(), "does not answer HTTP after 60ms") || !strings.Contains(err.Error(), want) {
+	if err == nil || !strings.Contains(err.Error(), "did not answer HTTP within 60ms") || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want that it does not answer, and %q of its log", err, want)
 	}
 }
 
-// signal.NotifyContext gives a cause, since Go 1.26: an interrupt is still no fault of the server.
+// signal.NotifyContext sets a cause since Go 1.26. An interrupt is still context.Canceled.
 func TestDiscoverWhenCancelled(t *testing.T) {
 	p := start(t, "wait")
 	for _, cause := range []error{nil, errors.New("interrupt")} {

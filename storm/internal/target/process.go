@@ -17,35 +17,35 @@ import (
 	"example.com/restart/storm/internal/proc"
 )
 
-// Process is a server that we started, with all its generations.
+// Process is a server that storm started, with all its generations.
 type Process struct {
 	PID     int
 	session int
 	log     *os.File
-	ownLog  string // to be removed
+	tempLog string // removed at the end; empty for a log that stays
 	exited  chan struct{}
 	err     error
 }
 
-// Start starts a server in a session of its own, so that a terminal's signals do not reach it and its descendants can be
-// told from anybody else's. What it prints goes to logFile, or to a temporary file that is removed in the end: never to a
-// pipe, which would break when a later generation outlives us.
+// Start starts a server in a session of its own, so that signals of a terminal do not reach it and its descendants can be
+// recognised. Its output goes to logFile, or to a temporary file that Stop removes. A pipe would break if a generation
+// outlived storm.
 //
-// From here on this process is the reaper of orphans among its descendants (PR_SET_CHILD_SUBREAPER): second and later
-// generations are its grandchildren, and where PID 1 does not reap they would stay as zombies.
+// Start makes this process the reaper of orphans among its descendants (PR_SET_CHILD_SUBREAPER). The second and later
+// generations are its grandchildren, and would stay zombies where PID 1 does not reap.
 func Start(command, env []string, logFile string) (*Process, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return nil, fmt.Errorf("storm: become the reaper: %w", err)
+		return nil, fmt.Errorf("storm: become subreaper: %w", err)
 	}
 	p := &Process{exited: make(chan struct{})}
 	var err error
 	if logFile != "" {
 		p.log, err = os.OpenFile(logFile, os.O_CREATE|os.O_RDWR|os.O_TRUNC|os.O_APPEND, 0o644)
 	} else if p.log, err = os.CreateTemp("", "storm-*.log"); err == nil {
-		p.ownLog = p.log.Name()
+		p.tempLog = p.log.Name()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("storm: server's log: %w", err)
+		return nil, fmt.Errorf("storm: open the log of the server: %w", err)
 	}
 	path, err := exec.LookPath(command[0])
 	if err == nil {
@@ -71,10 +71,10 @@ func Start(command, env []string, logFile string) (*Process, error) {
 	return p, nil
 }
 
-// Exited is closed when the process that was started has ended; later generations may live.
+// Exited is closed when the process that Start started has ended. Later generations may still run.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Err returns how it ended, after Exited.
+// Err returns how that process ended. Call it after Exited is closed.
 func (p *Process) Err() error {
 	if p.err != nil {
 		return p.err
@@ -82,7 +82,7 @@ func (p *Process) Err() error {
 	return errors.New("exit status 0")
 }
 
-// LogTail returns the last lines that the server printed.
+// LogTail returns the last lines of the server's output.
 func (p *Process) LogTail() string {
 	const most = 2000
 	st, err := p.log.Stat()
@@ -99,12 +99,12 @@ func (p *Process) LogTail() string {
 
 func (p *Process) closeLog() {
 	_ = p.log.Close()
-	if p.ownLog != "" {
-		_ = os.Remove(p.ownLog)
+	if p.tempLog != "" {
+		_ = os.Remove(p.tempLog)
 	}
 }
 
-// Family returns the processes that descend from what was started: those of its session, and those it left to us.
+// Family returns the processes of the server's session. A generation that starts a session of its own is not among them.
 func (p *Process) Family() []proc.Status {
 	pids, err := proc.All()
 	if err != nil {
@@ -119,11 +119,10 @@ func (p *Process) Family() []proc.Status {
 	return family
 }
 
-// Reap waits for the zombies of the family that were left to us. The first process is not among them: exec.Cmd waits for
-// that one.
+// Reap waits for the zombies of the family that are children of this process, except the first: exec.Cmd waits for that.
 func (p *Process) Reap() {
 	if !childEnded() {
-		return // to look through /proc would cost more
+		return // a search of /proc costs more
 	}
 	self := os.Getpid()
 	for _, st := range p.Family() {
@@ -134,15 +133,15 @@ func (p *Process) Reap() {
 	}
 }
 
-// childEnded reports whether any child of ours has ended and was not waited for.
+// childEnded reports whether this process has a zombie to wait for.
 func childEnded() bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	return err == nil && info.Signo != 0
 }
 
-// Stop ends the family: SIGTERM to those that serve and to the first, and after grace SIGKILL to whoever is left. It
-// returns how many had to be killed.
+// Stop ends the server. It sends SIGTERM to the processes that serve and to the first one, and after grace SIGKILL to
+// those that are left. It returns the number of those.
 func (p *Process) Stop(serving []proc.ID, grace time.Duration) (killed int) {
 	defer p.closeLog()
 	for _, id := range serving {
@@ -158,7 +157,7 @@ func (p *Process) Stop(serving []proc.ID, grace time.Duration) (killed int) {
 	if p.waitGone(serving, grace) {
 		return 0
 	}
-	left := map[proc.ID]bool{} // most that serve are of the family too
+	left := map[proc.ID]bool{} // a set, because most serving processes are of the family too
 	for _, st := range p.Family() {
 		if !st.Zombie {
 			left[st.ID] = true
@@ -176,7 +175,7 @@ func (p *Process) Stop(serving []proc.ID, grace time.Duration) (killed int) {
 	return len(left)
 }
 
-// waitGone waits for the family and for those that serve: a generation may have left the session.
+// waitGone waits for the family, and for the serving processes that may have left its session.
 func (p *Process) waitGone(serving []proc.ID, limit time.Duration) bool {
 	deadline := time.Now().Add(limit)
 	for {

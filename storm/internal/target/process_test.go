@@ -18,7 +18,7 @@ import (
 	"example.com/restart/storm/internal/proc"
 )
 
-// readyID waits for the PID that a role prints when it is ready.
+// readyID returns the process that a role names when it is ready.
 func readyID(t *testing.T, p *Process) proc.ID {
 	t.Helper()
 	pid, err := strconv.Atoi(said(t, p, "ready"))
@@ -65,7 +65,7 @@ func TestStartFails(t *testing.T) {
 		{"no such program", "no-such-program-anywhere", "", exec.ErrNotFound},
 		{"no such file", filepath.Join(dir, "missing"), "", fs.ErrNotExist},
 		{"not a program", script, "", syscall.ENOEXEC},
-		{"no place for the log", "true", filepath.Join(dir, "missing", "log"), fs.ErrNotExist},
+		{"no directory for the log", "true", filepath.Join(dir, "missing", "log"), fs.ErrNotExist},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestLogFileIsKept(t *testing.T) {
 	waitExit(t, p)
 	p.Stop(nil, 0)
 	if got, err := os.ReadFile(name); err != nil || string(got) != "out\nerr\n" {
-		t.Errorf("got %q, %v, want what this run printed", got, err)
+		t.Errorf("got %q, %v, want the output of this run", got, err)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestReapLeavesNoZombie(t *testing.T) {
 		}
 		return st.Zombie && st.Parent == os.Getpid()
 	})
-	// Not at once: it shows as a zombie when its first thread has ended, and can be waited for when all have.
+	// Not at once: a process shows as a zombie when its first thread has ended, and can be waited for when all have.
 	await(t, "the zombie to be reaped", func() bool {
 		p.Reap()
 		_, err := proc.Stat(child.PID)
@@ -202,7 +202,7 @@ func TestReapLeavesNoZombie(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	const short = 50 * time.Millisecond // for those that ignore SIGTERM, and alone: nobody else is to be late
+	const short = 50 * time.Millisecond // only for processes that ignore SIGTERM
 	type who int
 	const (
 		nobody who = iota
@@ -217,7 +217,7 @@ func TestStop(t *testing.T) {
 		{"wait", nobody, patience, 0},
 		{"wait", ready, patience, 0},
 		{"stubborn", nobody, short, 1},
-		{"stubborn", ready, short, 1}, // not one as the first and one more as a server
+		{"stubborn", ready, short, 1}, // counted once, although it is the first and serves
 		{"leave wait", ready, patience, 0},
 		{"leave wait", nobody, short, 1}, // nobody told it to end
 		{"leave stubborn", ready, short, 1},
@@ -236,7 +236,7 @@ func TestStop(t *testing.T) {
 				if id.Alive() {
 					_ = unix.Kill(id.PID, unix.SIGKILL)
 				}
-				_, _ = unix.Wait4(id.PID, nil, 0, nil) // who left the session is not reaped by Stop
+				_, _ = unix.Wait4(id.PID, nil, 0, nil) // Stop does not reap a process that left the session
 			})
 			if strings.HasPrefix(tt.role, "leave") {
 				waitExit(t, p)

@@ -19,10 +19,10 @@ import (
 	"example.com/restart/storm/endpoints"
 )
 
-// roleKey tells the test binary to be something else: a role and its arguments.
+// roleKey makes the test binary play a role. Its value is the role and its arguments.
 const roleKey = "STORM_TARGET_ROLE"
 
-// patience bounds every wait. It is long because the machine may be busy, and is only ever used up by a failure.
+// patience bounds every wait. Only a failure uses it up.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if len(role) == 0 {
 		os.Exit(m.Run())
 	}
-	// Nobody is left behind for long, whatever became of the test.
+	// No role outlives its test for long.
 	time.AfterFunc(2*patience, func() { os.Exit(4) })
 	if err := play(role[0], role[1:]); err != nil {
 		fmt.Println(err)
@@ -47,7 +47,7 @@ func play(role string, args []string) error {
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Printf("ready=%d\n", os.Getpid())
 		select {}
-	case "parent", "leave": // has a child of another role, maybe in a session of its own, and stays or ends
+	case "parent", "leave": // starts a child with another role, maybe in a session of its own; "parent" stays, "leave" ends
 		cmd := roleCommand(args[0])
 		cmd.Stdout = os.Stdout
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: len(args) > 1 && args[1] == "setsid"}
@@ -69,8 +69,8 @@ func roleCommand(role string) *exec.Cmd {
 	return cmd
 }
 
-// serve is a server that prints where it serves. The kind says whether the port of TLS is below or above that of plain
-// HTTP, or opened only when a request has come.
+// serve is a server that prints its addresses. The kind says whether the port of TLS is below or above that of plain HTTP,
+// or opened only when a request has come.
 func serve(kind string) error {
 	host := "127.0.0.1:0"
 	if kind == "wildcard" {
@@ -124,7 +124,7 @@ func server(h http.Handler) *http.Server {
 
 func port(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 
-// hold holds a listening socket and does what it is told, a line each, until nobody is left to tell it.
+// hold holds a listening socket and reads commands, one a line, until its standard input ends.
 func hold(f *os.File) error {
 	ln, err := net.FileListener(f)
 	if err != nil {
@@ -133,7 +133,7 @@ func hold(f *os.File) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	var accepted []net.Conn // not to be collected
+	var accepted []net.Conn // keeps them from the garbage collector
 	for said := "held"; ; {
 		fmt.Println(said)
 		if _, err := fmt.Scanln(&said); err != nil {
@@ -168,7 +168,7 @@ func start(t *testing.T, role string) *Process {
 	return p
 }
 
-// said waits until a server has printed key=value.
+// said waits until a server has printed key=value, and returns the value.
 func said(t *testing.T, p *Process, key string) (value string) {
 	t.Helper()
 	await(t, key+" in the log", func() bool {
@@ -182,7 +182,7 @@ func said(t *testing.T, p *Process, key string) (value string) {
 	return value
 }
 
-// await looks again and again until something has come about.
+// await polls until ok.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)

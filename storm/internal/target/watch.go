@@ -1,4 +1,4 @@
-// Package target is the server under test: how it is started, found, restarted, watched and stopped.
+// Package target starts, finds, watches and stops the server under test.
 package target
 
 import (
@@ -12,27 +12,27 @@ import (
 	"example.com/restart/storm/internal/proc"
 )
 
-// Watcher learns from /proc which processes serve an address: those that hold its listening socket, or held it once. What
-// looking costs is missing to the server, so it looks at nothing twice that it need not.
+// Watcher learns from /proc which processes serve an address: those that hold its listening socket, or once held it. Each
+// look takes CPU time from the server under test, so a Watcher avoids to look at the same process again.
 type Watcher struct {
 	addr netip.AddrPort
 	self int
 
 	mu     sync.Mutex
-	seen   map[proc.ID]bool // ever a holder
-	oldest uint64           // when the first of them was started
-	living []proc.ID        // those of them that still ran at the last look, in the order in which they came
-	maybe  map[proc.ID]time.Time
-	// strangers are processes that hold no such socket, and when to look at them again: most of /proc.
+	seen   map[proc.ID]bool      // processes that hold or held the socket
+	oldest uint64                // earliest start of those
+	living []proc.ID             // those that ran at the last look, in the order in which they were admitted
+	maybe  map[proc.ID]time.Time // processes that may be passing children, and when they were first found
+	// strangers are processes that do not hold the socket, which are most of /proc, and when to look at them again.
 	strangers map[int]time.Time
 }
 
-// confirm is for how long a process must hold the socket before it counts: between fork and exec each child holds all that
-// its parent has, be it only a helper that checks a configuration.
+// confirm is how long a process must hold the socket before it counts. Between fork and exec every child holds all files of
+// its parent, even a helper that only checks a configuration.
 const confirm = 20 * time.Millisecond
 
-// A process gets the socket when it is born or soon after, so those that are older than the server are looked at less
-// often: after one to two times strangerPause, so that not all have their turn at once.
+// strangerPause is the least pause between two looks at a process that is older than the server. Such a process hardly ever
+// gets the socket. The pause is random up to twice as long, so that the looks are spread.
 const strangerPause = time.Second
 
 // NewWatcher watches an address.
@@ -43,9 +43,8 @@ func NewWatcher(addr netip.AddrPort) *Watcher {
 	}
 }
 
-// Scan looks whether somebody new holds the socket. Whom it saw before is no news when it is back: two processes that
-// accept in turn are not a restart. The holders of the first scan count at once, later ones when they have held it for a
-// moment.
+// Scan looks for new processes that hold the socket. The holders found by the first scan count at once; later ones count
+// when they have held the socket for a moment.
 func (w *Watcher) Scan() error {
 	pids, err := proc.All()
 	if err != nil {
@@ -65,7 +64,7 @@ func (w *Watcher) Scan() error {
 	first := len(w.seen) == 0
 	for _, st := range unknown {
 		if !proc.Holds(st.PID, inodes) {
-			delete(w.maybe, st.ID) // it was a passing child
+			delete(w.maybe, st.ID) // a passing child
 			if st.Start < w.oldest {
 				w.strangers[st.PID] = now.Add(strangerPause + rand.N(strangerPause))
 			}
@@ -82,9 +81,9 @@ func (w *Watcher) Scan() error {
 	return nil
 }
 
-// unknownLocked returns those of pids of which it is not known whether they hold the socket.
+// unknownLocked returns the processes that may have got the socket since the last look.
 func (w *Watcher) unknownLocked(pids []int, now time.Time) (unknown []proc.Status) {
-	w.buryLocked()
+	w.dropEndedLocked()
 	for _, pid := range pids {
 		if pid == w.self || now.Before(w.strangers[pid]) || slices.ContainsFunc(w.living, func(id proc.ID) bool { return id.PID == pid }) {
 			continue
@@ -96,8 +95,8 @@ func (w *Watcher) unknownLocked(pids []int, now time.Time) (unknown []proc.Statu
 	return unknown
 }
 
-// buryLocked forgets of the living those that have ended.
-func (w *Watcher) buryLocked() {
+// dropEndedLocked removes from living the processes that have ended.
+func (w *Watcher) dropEndedLocked() {
 	w.living = slices.DeleteFunc(w.living, func(id proc.ID) bool { return !id.Alive() })
 }
 
@@ -110,8 +109,8 @@ func (w *Watcher) admitLocked(id proc.ID) {
 	delete(w.maybe, id)
 }
 
-// Answered tells that a process has answered a request: one that holds the socket is then no passing child. It reports
-// whether the process serves the address at all; a proxy passes on what somebody behind it says.
+// Answered says that an answer named a process. If the process holds the socket, it counts at once: it is no passing child.
+// Answered reports whether the process serves the address. A proxy passes on answers of processes that do not.
 func (w *Watcher) Answered(pid int) bool {
 	if w.Seen(pid) {
 		return true
@@ -134,7 +133,7 @@ func (w *Watcher) Answered(pid int) bool {
 	return false
 }
 
-// Newest returns the process that got the socket last and still runs, the zero ID if none does.
+// Newest returns the process that got the socket last and still runs; the zero ID if there is none.
 func (w *Watcher) Newest() proc.ID {
 	living := w.Living()
 	if len(living) == 0 {
@@ -143,7 +142,7 @@ func (w *Watcher) Newest() proc.ID {
 	return living[len(living)-1]
 }
 
-// Seen reports whether a PID ever held the socket.
+// Seen reports whether a process holds or held the socket.
 func (w *Watcher) Seen(pid int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,16 +154,15 @@ func (w *Watcher) Seen(pid int) bool {
 	return false
 }
 
-// Living returns the processes that hold the socket or held it once and still run, in the order in which they came.
+// Living returns the processes that hold or held the socket and still run, in the order in which they got it.
 func (w *Watcher) Living() []proc.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.buryLocked()
+	w.dropEndedLocked()
 	return slices.Clone(w.living)
 }
 
-// Server returns who has the server's end of a connection: among those that hold or held the listening socket, 0 if it
-// cannot be told.
+// Server returns the process that has the server's end of a connection, 0 if none of those that serve has it.
 func (w *Watcher) Server(client, server netip.AddrPort) int {
 	inode, err := proc.ServerEnd(client, server)
 	if err != nil || inode == 0 {

@@ -12,7 +12,7 @@ import (
 	"example.com/restart/storm/internal/proc"
 )
 
-// socket is a listening socket of this process, which a Watcher does not count, to be given to others.
+// socket is a listening socket to be given to other processes. A Watcher does not count this process.
 func socket(t *testing.T) (*os.File, netip.AddrPort) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,7 +73,7 @@ func (h *holder) hear(t *testing.T, want string) {
 	}
 }
 
-// tell has something done, and waits until it is.
+// tell sends a command and waits until it is done.
 func (h *holder) tell(t *testing.T, what string) {
 	t.Helper()
 	if _, err := io.WriteString(h.in, what+"\n"); err != nil {
@@ -97,7 +97,7 @@ func scan(t *testing.T, w *Watcher) {
 	}
 }
 
-// check compares who of those that ever held the socket lives, in the order in which they came.
+// check compares the living holders, in the order in which they got the socket.
 func check(t *testing.T, w *Watcher, when string, living ...*holder) {
 	t.Helper()
 	var want []proc.ID
@@ -183,8 +183,7 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
-// A passing child that let go of the socket holds nothing, whatever it answers on elsewhere; and when it gets the socket
-// again, its time begins anew.
+// A passing child that has let go of the socket does not serve, even if it answers elsewhere.
 func TestAnsweredForgetsWhoLetGo(t *testing.T) {
 	s, addr := socket(t)
 	w := NewWatcher(addr)

@@ -1,4 +1,4 @@
-// Command endless is the test server on github.com/fvbock/endless, as its documentation shows. SIGHUP restarts.
+// Command endless is the test server on github.com/fvbock/endless, as its documentation shows. SIGHUP restarts it.
 package main
 
 import (
@@ -13,6 +13,6 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "address")
 	flag.Parse()
-	// After a restart this returns the error of a closed listener, which is no failure.
+	// After a restart the error is that of a closed listener, which is no failure.
 	log.Print(endless.ListenAndServe(*addr, endpoints.Handler("endless")))
 }

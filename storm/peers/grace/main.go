@@ -1,4 +1,4 @@
-// Command grace is the test server on github.com/facebookgo/grace, as its documentation shows. SIGUSR2 restarts.
+// Command grace is the test server on github.com/facebookgo/grace, as its documentation shows. SIGUSR2 restarts it.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command overseer is the test server on github.com/jpillora/overseer, as its documentation shows. SIGUSR2 to the master
-// restarts.
+// Command overseer is the test server on github.com/jpillora/overseer, as its documentation shows. SIGUSR2 to the
+// master restarts it.
 package main
 
 import (

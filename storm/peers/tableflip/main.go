@@ -1,4 +1,4 @@
-// Command tableflip is the test server on github.com/cloudflare/tableflip, as its documentation shows. SIGHUP restarts.
+// Command tableflip is the test server on github.com/cloudflare/tableflip, as its documentation shows. SIGHUP restarts it.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command bare is a bare net/http server with the endpoints that storm uses: what a framework is measured against.
+// Command bare is a plain net/http server with the endpoints that storm asks for. Other servers are compared to it.
 package main
 
 import (

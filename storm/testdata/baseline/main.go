@@ -1,7 +1,7 @@
-// Command baseline restarts the usual way: SIGHUP starts a successor that gets the listening sockets as open files named
-// in the environment; once it says that it serves, http.Server.Shutdown ends the predecessor.
+// Command baseline restarts in the usual way. SIGHUP starts a successor, which inherits the listening sockets as open files
+// named in the environment. When the successor says that it serves, http.Server.Shutdown ends the predecessor.
 //
-// It loses requests. storm must find that, and a test of storm sees to it.
+// It loses requests, and a test checks that storm finds them.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	inherited = "BASELINE_LISTENERS" // "plain", "tls", in the order of the files from 3 on; the next one is for ready
+	inherited = "BASELINE_LISTENERS" // names of the inherited files, from 3 on; the file after them is for "ready"
 	firstFile = 3
 )
 
@@ -126,8 +126,8 @@ func open(addr, tlsAddr string, handler http.Handler) (servers []*server, ready 
 	return servers, ready, nil
 }
 
-// startSuccessor forks with the raw descriptors: os/exec would switch the shared sockets to blocking mode, and Shutdown
-// would then hang in Close. That is a different fault from the one this server is here to show.
+// startSuccessor forks with the raw descriptors. os/exec would switch the shared sockets to blocking mode, and Shutdown would
+// then hang in Close, which is not the fault that this server demonstrates.
 func startSuccessor(servers []*server) error {
 	r, w, err := os.Pipe()
 	if err != nil {
