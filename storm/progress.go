@@ -91,7 +91,10 @@ func formatProgress(bar bool, elapsed time.Duration, done, failed, restarts int,
 		full := min(barWidth, barWidth*(done+failed)/restarts)
 		fmt.Fprintf(&b, "▕%s%s▏ ", strings.Repeat("█", full), strings.Repeat("░", barWidth-full))
 	}
-	fmt.Fprintf(&b, "restarts %d/%d  requests %d  lost %d  connections alive %d/%d", done, restarts, requests, lost, surviving, opened)
+	if restarts > 0 {
+		fmt.Fprintf(&b, "restarts %d/%d  ", done, restarts)
+	}
+	fmt.Fprintf(&b, "requests %d  lost %d  connections alive %d/%d", requests, lost, surviving, opened)
 	if failed > 0 {
 		fmt.Fprintf(&b, "  FAILED restarts %d", failed)
 	}

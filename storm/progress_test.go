@@ -15,4 +15,8 @@ func TestProgressLine(t *testing.T) {
 	if strings.Count(bar, "█") != barWidth/2 || !strings.Contains(bar, "FAILED") {
 		t.Errorf("got %q, want half a bar and the failure", bar)
 	}
+	loadOnly := formatProgress(true, time.Second, 0, 0, 0, 7, 0, 1, 1)
+	if want := "  1.0s requests 7  lost 0  connections alive 1/1"; loadOnly != want {
+		t.Errorf("without restarts: got %q, want %q", loadOnly, want)
+	}
 }

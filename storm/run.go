@@ -77,12 +77,13 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 		Plain: r.server.plainAddr(), TLS: r.server.tlsAddr(), URL: r.server.url, Timeout: r.cfg.Timeout,
 		Answered: func(body []byte) { r.answers.learn(body, r.server.serves) },
 	}, r.cfg.Load, &r.phase)
+	if err := r.checkLoad(); err != nil {
+		r.clients.Stop()
+		return err
+	}
 	r.timeline = startTimeline(r)
 	progress := startProgress(r)
-	err := r.checkLoad()
-	if err == nil {
-		err = r.restarts(ctx)
-	}
+	err := r.restarts(ctx)
 	r.timeline.scan() // notes the ends of old processes that restarts has waited for
 	r.report.LoadSeconds = r.since(time.Now())
 	r.clients.Stop()

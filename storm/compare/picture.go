@@ -20,7 +20,7 @@ const (
 	scaleWidth = 26  // between the names and the charts, for the numbers of the scale
 	sumColumn  = 92  // right of the charts
 	headHeight = 44
-	axisHeight = 34
+	axisHeight = 28
 	aliveStrip = 34
 	lossStrip  = 16
 	rowGap     = 14
@@ -125,6 +125,7 @@ func (c *chart) row(r Result, top vg.Length) {
 	aliveBase, lossBase := top-aliveStrip, top-aliveStrip-lossStrip
 	c.name(r.Name, fmt.Sprintf("%d of %d restarts", len(x.Restarts)-len(x.Failed()), len(x.Restarts)), top)
 	c.alive(x, top, aliveBase)
+	c.end(loadEnd(x), aliveBase)
 	c.losses(x, aliveBase-2, lossBase)
 	for _, restart := range x.Restarts {
 		c.dashed(c.x(restart.At), lossBase, top)
@@ -148,18 +149,30 @@ func (c *chart) row(r Result, top vg.Length) {
 func (c *chart) name(name, below string, top vg.Length) {
 	style := picture.Words(picture.Bold(picture.Large), picture.Ink)
 	y := top - 7
+	for _, line := range wrap(name, func(s string) bool { return style.Width(s) <= nameColumn }) {
+		c.page.FillText(style, vg.Point{X: margin, Y: y}, line)
+		y -= lineHeight + 1
+	}
+	small := picture.Words(picture.Sans(picture.Small), picture.Grey)
+	c.page.FillText(small, vg.Point{X: margin, Y: y - 1}, below)
+}
+
+// wrap breaks a name after spaces and hyphens into lines that fit, if it has enough of them.
+func wrap(name string, fits func(string) bool) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(name) {
-		if line != "" && style.Width(line+" "+word) > nameColumn {
-			c.page.FillText(style, vg.Point{X: margin, Y: y}, line)
-			y -= lineHeight + 1
+	for rest := name; rest != ""; {
+		n := strings.IndexAny(rest, " -") + 1
+		if n == 0 {
+			n = len(rest)
+		}
+		if line != "" && !fits(strings.TrimSpace(line+rest[:n])) {
+			lines = append(lines, strings.TrimSpace(line))
 			line = ""
 		}
-		line = strings.TrimSpace(line + " " + word)
+		line += rest[:n]
+		rest = rest[n:]
 	}
-	c.page.FillText(style, vg.Point{X: margin, Y: y}, line)
-	small := picture.Words(picture.Sans(picture.Small), picture.Grey)
-	c.page.FillText(small, vg.Point{X: margin, Y: y - lineHeight - 2}, below)
+	return append(lines, strings.TrimSpace(line))
 }
 
 // alive draws the connections that are still those of the beginning, as steps.
@@ -179,6 +192,14 @@ func (c *chart) alive(r *report.Report, top, base vg.Length) {
 	c.page.StrokeLines(draw.LineStyle{Color: picture.Blue, Width: 1.4}, line)
 	c.scale(strconv.Itoa(r.Kept), top-4)
 	c.scale("0", base)
+}
+
+// end says that an earlier run has ended. Else the rest of its row would look like a loss of everything.
+func (c *chart) end(at float64, base vg.Length) {
+	style := picture.Words(picture.Sans(picture.Small), picture.Grey)
+	if text := "end of the run"; c.x(at)+6+style.Width(text) < c.right() {
+		c.page.FillText(style, vg.Point{X: c.x(at) + 6, Y: base + 5}, text)
+	}
 }
 
 // losses draws a bar for each moment in which a request was lost. Even a single one is high enough to be seen.

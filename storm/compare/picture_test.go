@@ -45,3 +45,17 @@ func TestPlotHasEachContestant(t *testing.T) {
 		t.Error("a picture of nothing was drawn")
 	}
 }
+
+func TestWrap(t *testing.T) {
+	for name, want := range map[string]string{
+		"nginx":                          "nginx",
+		"haproxy idle-close-on-response": "haproxy|idle-close-|on-response",
+		"averylongnamethatcannotbreak x": "averylongnamethatcannotbreak|x",
+		"a b c d e f g h":                "a b c d e f|g h",
+	} {
+		got := strings.Join(wrap(name, func(s string) bool { return len(s) <= 12 }), "|")
+		if got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}

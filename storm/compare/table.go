@@ -72,7 +72,11 @@ func notes(r *report.Report) (notes []string) {
 		notes = append(notes, "skipped "+line)
 	}
 	if n := len(r.Undrained); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d old processes still ran when the run ended", n))
+		processes := "processes"
+		if n == 1 {
+			processes = "process"
+		}
+		notes = append(notes, fmt.Sprintf("%d old %s still ran when the run ended", n, processes))
 	}
 	for _, f := range r.Failed() {
 		notes = append(notes, fmt.Sprintf("restart %d: %s", f.Number, f.Failed))

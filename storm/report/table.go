@@ -15,11 +15,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	b.WriteString("\nlatency of answered requests, in ms\n")
 	b.WriteString(alignTable(r.latencyRows()))
 	b.WriteString(r.ratioLine())
-	if len(r.Restarts) > 0 {
-		b.WriteByte('\n')
-		b.WriteString(r.restartLines())
+	if restarts := r.restartLines() + r.resourceLine(); restarts != "" {
+		b.WriteString("\n" + restarts)
 	}
-	b.WriteString(r.resourceLine())
 	r.writeLosses(&b)
 	for _, line := range Skipped(r.Classes) {
 		fmt.Fprintf(&b, "skipped: %s\n", line)

@@ -17,9 +17,9 @@ type kind struct {
 
 var (
 	errNoTLS       = errors.New("no TLS address")
-	errNeedsMore   = errors.New("a URL is asked by GET only, and these need other requests")
+	errNeedsMore   = errors.New("needs more than GET of one URL")
 	errPlainURL    = errors.New("the URL is not https")
-	errPipelineTLS = errors.New("pipelines over plain HTTP only")
+	errPipelineTLS = errors.New("needs plain HTTP, and the URL is https")
 )
 
 // kinds returns the classes in the order of the table.
