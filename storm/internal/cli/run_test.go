@@ -53,21 +53,24 @@ func TestRunOfURL(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	for _, args := range [][]string{
-		{"-no-such-flag"},
-		{"-signal", "NOSUCH", "--", "x"},
-		{"-plot", "x.gif", "--", "x"},
-		{"-for", "5s", "-restarts", "3", "--", "x"},
-		{"-url", "http://127.0.0.1/", "--", "x"},
-		{"-url", "http://127.0.0.1/", "-restarts", "3"},
-		{},
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-no-such-flag"}, "no-such-flag"},
+		{[]string{"-signal", "NOSUCH", "--", "x"}, `unknown signal "NOSUCH"`},
+		{[]string{"-plot", "x.gif", "--", "x"}, "must end in .svg or .png"},
+		{[]string{"-for", "5s", "-restarts", "3", "--", "x"}, "leave out -restarts"},
+		{[]string{"-url", "http://127.0.0.1/", "--", "x"}, "more than one server"},
+		{[]string{"-url", "http://127.0.0.1/", "-restarts", "3"}, "needs a restart command"},
+		{nil, "no server"},
 	} {
 		var out, errs bytes.Buffer
-		if got := Run(t.Context(), args, &out, &errs); got != exitFailed {
-			t.Errorf("%q: exit status %d, want %d", args, got, exitFailed)
+		if got := Run(t.Context(), tt.args, &out, &errs); got != exitFailed {
+			t.Errorf("%q: exit status %d, want %d", tt.args, got, exitFailed)
 		}
-		if !strings.HasPrefix(errs.String(), "storm: ") || out.Len() > 0 {
-			t.Errorf("%q: printed %q and the error %q, want an error alone", args, out.String(), errs.String())
+		if got := errs.String(); !strings.HasPrefix(got, "storm: ") || !strings.Contains(got, tt.want) || out.Len() > 0 {
+			t.Errorf("%q: printed %q and the error %q, want an error with %q alone", tt.args, out.String(), got, tt.want)
 		}
 	}
 }
