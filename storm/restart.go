@@ -13,7 +13,7 @@ const (
 	// settle is how long a restart counts as under way after the first answer of the new process, or after the end of the
 	// restart command of a URL, if the old process does not end sooner.
 	settle = time.Second
-	// glance is the pause between two looks at what the answers have told.
+	// glance is the pause between two looks at the PIDs that answers have named.
 	glance = 5 * time.Millisecond
 	// probePause is the pause between two requests that ask who answers, where the answers of the load say so too. Each is
 	// extra load. Where the load's answers do not say so, the pause is glance.

@@ -144,7 +144,7 @@ func (s *server) watch(pid int) error {
 	return nil
 }
 
-// where says what serves where.
+// where names the server and its addresses.
 func (s *server) where() string {
 	if s.url != nil {
 		return fmt.Sprintf("GET %s at %s", s.url, s.plainAddr()+s.tlsAddr())

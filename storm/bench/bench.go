@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Config says what to compare.
+// Config names the two servers and the load on them. Begin with [Default].
 type Config struct {
 	// A and B are shell commands that start a server. {addr} in them becomes a free address.
 	A, B string

@@ -12,7 +12,7 @@ import (
 	"example.com/restart/storm/report"
 )
 
-// Config says what to compare. Begin with [DefaultConfig].
+// Config names the servers and the load on them. Begin with [DefaultConfig].
 type Config struct {
 	Contestants []Contestant // in the order in which they run
 	Restarts    int          // number of restarts of each

@@ -66,7 +66,7 @@ func lostIn(r *report.Report) string {
 	return "lost in " + strings.Join(lost, ", ")
 }
 
-// notes says what else a reader of the numbers should know.
+// notes returns other facts that a reader of the numbers should know.
 func notes(r *report.Report) (notes []string) {
 	for _, line := range report.Skipped(r.Classes) {
 		notes = append(notes, "skipped "+line)

@@ -99,7 +99,7 @@ func (r *Report) latencyRows() [][]string {
 	return append(rows, nil, row("all", r.Steady, r.Restarting, r.Control))
 }
 
-// ratioLine says what a restart does to the latency; it is empty where there is nothing to compare.
+// ratioLine compares the latency while restarting to the steady one. It is empty where there is nothing to compare.
 func (r *Report) ratioLine() string {
 	if r.Steady.P99 == 0 || r.Restarting.Count == 0 {
 		return ""

@@ -138,7 +138,7 @@ func (o output) write(r *report.Report) error {
 	return nil
 }
 
-// writeFile makes a file with what write writes.
+// writeFile creates a file and calls write with it.
 func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {

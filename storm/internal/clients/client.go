@@ -30,7 +30,7 @@ type client struct {
 }
 
 func newClient(e *env, c *Class, i int) *client {
-	addr, config := e.main()
+	addr, config := e.baseAddr()
 	return &client{
 		env: e, counts: c.Counts, first: c.firsts[i], addr: addr, config: config,
 		rng: rand.New(rand.NewPCG(uint64(i), uint64(len(c.Counts.Name)))), timer: time.NewTimer(0),
@@ -137,7 +137,7 @@ func (c *client) lost(start time.Time, received int64, err error) {
 	c.sleep(afterLoss)
 }
 
-// request is one request and what its answer must be.
+// request is one request and the check of its answer.
 type request struct {
 	bytes []byte
 	sink  func([]byte) error

@@ -22,7 +22,7 @@ func runFresh(e *env, class *Class) {
 	defer wg.Wait()
 	slots := make(chan struct{}, mostInFlight)
 	interval := time.Second / time.Duration(e.sizes.Fresh)
-	addr, _ := e.main()
+	addr, _ := e.baseAddr()
 	req := get(e.host(addr), e.path(), "Connection: close")
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -49,7 +49,7 @@ func runFresh(e *env, class *Class) {
 
 // single sends one request on a new connection, and returns the beginning of the answer's body.
 func single(e *env, req []byte) (body []byte, received int64, err error) {
-	addr, config := e.main()
+	addr, config := e.baseAddr()
 	conn, err := rawhttp.Dial(context.Background(), addr, config, e.Timeout)
 	if err != nil {
 		return nil, 0, err

@@ -22,7 +22,7 @@ func runIdle(e *env, class *Class, i int) {
 
 func runThink(e *env, class *Class, i int) { newClient(e, class, i).think() }
 
-// runTLS does over TLS what think does.
+// runTLS is runThink over TLS.
 func runTLS(e *env, class *Class, i int) {
 	c := newClient(e, class, i)
 	c.addr, c.config = e.TLS, e.tlsConfig("http/1.1")

@@ -34,7 +34,7 @@ func probe(ctx context.Context, addr string, config *tls.Config, r request) erro
 }
 
 func probeGet(ctx context.Context, e *env) error {
-	addr, config := e.main()
+	addr, config := e.baseAddr()
 	return probeGetOn(ctx, e, addr, config)
 }
 

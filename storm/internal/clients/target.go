@@ -19,7 +19,7 @@ type Target struct {
 	Answered func(body []byte)
 }
 
-// env is what all clients share.
+// env is shared by all clients.
 type env struct {
 	Target
 	sizes load.Sizes
@@ -27,16 +27,16 @@ type env struct {
 	stop context.Context
 }
 
-// main returns the address of the classes that do not ask for TLS themselves, and the TLS configuration for it: nil for
+// baseAddr returns the address of the classes that do not ask for TLS themselves, and the TLS configuration for it: nil for
 // plain HTTP.
-func (e *env) main() (addr string, config *tls.Config) {
+func (e *env) baseAddr() (addr string, config *tls.Config) {
 	if e.URL != nil && e.URL.Scheme == "https" {
 		return e.TLS, e.tlsConfig("http/1.1")
 	}
 	return e.Plain, nil
 }
 
-// host returns what a request to an address names as its host.
+// host returns the Host header of a request to an address.
 func (e *env) host(addr string) string {
 	if e.URL != nil {
 		return e.URL.Host
@@ -44,7 +44,7 @@ func (e *env) host(addr string) string {
 	return addr
 }
 
-// path returns what the GETs ask for.
+// path returns the path and query of the GETs.
 func (e *env) path() string {
 	if e.URL != nil {
 		return e.URL.RequestURI()

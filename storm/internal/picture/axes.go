@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// Ceiling rounds up to 1, 2 or 5 times a power of ten; 1 for what is not a positive number.
+// Ceiling rounds up to 1, 2 or 5 times a power of ten. For zero, negative numbers, infinity and NaN it returns 1.
 func Ceiling(v float64) float64 {
 	if v <= 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return 1

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pending says what waits to be read from a connection. It is found without reading and without blocking.
+// Pending describes the bytes that wait to be read from a connection. It is found without reading and without blocking.
 type Pending uint8
 
 // The values of Pending.
@@ -45,7 +45,7 @@ func NewSocket(c *net.TCPConn) (*Socket, error) {
 	return s, nil
 }
 
-// Peek says what waits to be read.
+// Peek looks at the bytes that wait to be read.
 func (s *Socket) Peek() Pending {
 	p, _ := s.peekBytes()
 	return p
