@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -209,6 +210,29 @@ type lineService struct {
 	testService
 	name string
 	r    *Restarter
+
+	counter, left atomic.Int64 // as counted, as the successor knows
+}
+
+func (s *lineService) State() ([]byte, error) {
+	n := s.counter.Load()
+	s.left.Store(n)
+	return json.Marshal(n)
+}
+
+func (s *lineService) Restore(state []byte) error { return s.MergeState(state) }
+
+func (s *lineService) LastState() ([]byte, error) {
+	return json.Marshal(s.counter.Load() - s.left.Load())
+}
+
+func (s *lineService) MergeState(changes []byte) error {
+	var n int64
+	if err := json.Unmarshal(changes, &n); err != nil {
+		return err
+	}
+	s.counter.Add(n)
+	return nil
 }
 
 func (s *lineService) Serve(ln net.Listener) error {
@@ -224,6 +248,10 @@ func (s *lineService) lines(c net.Conn) {
 		switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
 		case "who":
 			fmt.Fprintf(c, "%s %d %d %s\n", version(), s.r.Status().Generation, os.Getpid(), s.name)
+		case "count":
+			fmt.Fprintln(c, s.counter.Add(1))
+		case "counted":
+			fmt.Fprintln(c, s.counter.Load())
 		case "hold": // a slow request: the client decides how long it takes
 			fmt.Fprintf(c, "held %d\n", os.Getpid())
 			if lines.Scan() {

@@ -3,10 +3,14 @@
 package restart
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -234,6 +238,61 @@ func TestGrandchildInheritsNothing(t *testing.T) {
 	}
 	if strings.Contains(got, "socket:") {
 		t.Errorf("got %s, want no socket", got)
+	}
+	s.stop()
+}
+
+// A state that changes while the successor starts and the old process drains
+// arrives completely: what was counted is counted.
+func TestLastStateLosesNothing(t *testing.T) {
+	t.Parallel()
+	s := serve(t, config{})
+	var counted atomic.Int64
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 100_000 {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				c, err := net.DialTimeout("tcp", s.addr, patience)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.SetDeadline(time.Now().Add(proctest.Patience))
+				if _, err := (&client{Conn: c, lines: bufio.NewReader(c)}).try("count"); err != nil {
+					t.Error(err)
+				}
+				counted.Add(1)
+				c.Close()
+			}
+		})
+	}
+	slow := s.dial() // counts in a process that has been replaced
+	old := s.pid()
+	for range 5 {
+		s.replace()
+	}
+	slow.ask("count")
+	counted.Add(1)
+	slow.Close()
+	s.exited(old)
+	close(quit)
+	wg.Wait()
+	for _, pid := range s.PIDs()[:5] {
+		s.exited(pid)
+	}
+	// What the last of them has left may be on its way.
+	bound := time.Now().Add(patience)
+	for s.ask("counted") != fmt.Sprint(counted.Load()) && time.Now().Before(bound) {
+		time.Sleep(time.Millisecond)
+	}
+	if got, want := s.ask("counted"), fmt.Sprint(counted.Load()); got != want {
+		t.Errorf("got %s counted, want %s", got, want)
 	}
 	s.stop()
 }

@@ -507,3 +507,94 @@ func TestPIDFileIsTakenBack(t *testing.T) {
 	}
 	x.answers("old")
 }
+
+// Foreign code that blocks must not make the program unstoppable.
+func TestForeignCodeThatBlocks(t *testing.T) {
+	blocked := make(chan struct{})
+	t.Cleanup(func() { close(blocked) })
+	for name, tt := range map[string]struct {
+		options Options
+		service func(*testService) Service
+		want    string
+	}{
+		"State": {
+			service: func(s *testService) Service { return &blockingState{s, blocked} },
+			want:    `state of "web": State has not returned`,
+		},
+		"Command": {
+			options: Options{Command: func(*Command) error { <-blocked; return nil }},
+			service: func(s *testService) Service { return s },
+			want:    "Options.Command: it has not returned",
+		},
+	} {
+		for _, end := range []string{"ReadyTimeout", "SIGTERM"} {
+			t.Run(name+", "+end, func(t *testing.T) {
+				o := tt.options
+				x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
+				o.Logger = slogTo(x.log)
+				if end == "ReadyTimeout" {
+					o.ReadyTimeout = time.Millisecond
+				}
+				x.r = fakeRestarter(t, o, spawning(t))
+				if _, err := x.r.Add("web", "tcp", "127.0.0.1:0", tt.service(x.service)); err != nil {
+					t.Fatal(err)
+				}
+				x.run()
+				x.reached(StateServing, 1)
+				result := make(chan error)
+				go func() { result <- x.r.Restart(t.Context()) }()
+				x.reached(StateRestarting, 1)
+				if end == "SIGTERM" {
+					x.signal(syscall.SIGTERM)
+				}
+				err := <-result
+				re, ok := errors.AsType[*RestartError](err)
+				if !ok || re.Phase != PhasePrepare || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q in it", err, tt.want)
+				}
+				x.r.Shutdown()
+				x.drained()
+			})
+		}
+	}
+}
+
+type blockingState struct {
+	*testService
+	blocked chan struct{}
+}
+
+func (s *blockingState) State() ([]byte, error) { <-s.blocked; return nil, nil }
+func (s *blockingState) Restore([]byte) error   { return nil }
+
+// The last thing that a successor which was given up hears is "abort": it must
+// not stop like a process that serves, which removes the files.
+func TestSuccessorIsNotSignalledAfterGo(t *testing.T) {
+	x := start(t, Options{}, spawning(t, func(p *peer) {
+		toGo(p)
+		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid()}) // nonsense
+		p.want(wire.TypeAbort, nil)
+		select {
+		case sig := <-p.signals:
+			p.t.Errorf("got signal %v, want none", sig)
+		default:
+		}
+	})).serving()
+	err := x.r.Restart(t.Context())
+	if re, ok := errors.AsType[*RestartError](err); !ok || re.Phase != PhaseGo {
+		t.Errorf("got %v, want a failure in phase go", err)
+	}
+	x.answers("old")
+}
+
+// A program that waits for what the old process holds must be told so.
+func TestTimeoutSaysWhatMayBeWrong(t *testing.T) {
+	x := start(t, Options{ReadyTimeout: 2 * time.Second}, spawning(t, func(p *peer) {
+		p.manifest()
+		p.want(wire.TypeAbort, nil)
+	})).serving()
+	err := x.r.Restart(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "lock") || !strings.Contains(err.Error(), "Alone") {
+		t.Errorf("got %v, want a hint at locks and Alone", err)
+	}
+}

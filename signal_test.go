@@ -396,3 +396,132 @@ func TestSIGHUPDuringHooksIsNotLost(t *testing.T) {
 		x.drained()
 	})
 }
+
+// The hooks of SIGHUP are the check of a new configuration: every restart runs
+// them, and whoever asked for it gets the veto.
+func TestRestartRunsTheHooksOfSIGHUP(t *testing.T) {
+	var s story
+	x := start(t, Options{}, spawning(t, takeOver)).serving()
+	invalid := errors.New("configuration is invalid")
+	veto := invalid
+	x.r.Before(syscall.SIGHUP, s.tell("before", nil))
+	x.r.Before(syscall.SIGHUP, func(context.Context, os.Signal) error { return veto })
+	x.r.After(syscall.SIGHUP, s.tell("after", nil))
+	err := x.r.Restart(t.Context())
+	re, ok := errors.AsType[*RestartError](err)
+	if !ok || re.Phase != PhaseHooks || !errors.Is(err, invalid) {
+		t.Errorf("got %v, want the veto", err)
+	}
+	if st := x.r.Status(); st.State != StateServing || !errors.Is(st.LastError, invalid) {
+		t.Errorf("got %v, %v; want serving and the veto", st.State, st.LastError)
+	}
+	x.settled()
+	veto = nil
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Error(err)
+	}
+	x.drained()
+	s.want(t, "before hangup", "before hangup", "after hangup")
+}
+
+// The end of Restart's context is the end of its hooks' context.
+func TestHooksOfRestartGetItsContext(t *testing.T) {
+	x := start(t, Options{}, spawning(t)).serving()
+	ctx, cancel := context.WithCancel(t.Context())
+	x.r.Before(syscall.SIGHUP, func(ctx context.Context, _ os.Signal) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err := x.r.Restart(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's end", err)
+	}
+}
+
+// While hooks run, another Restart is refused; while After hooks run it waits.
+func TestRestartDuringHooks(t *testing.T) {
+	x := start(t, Options{}, spawning(t, fails, fails)).serving()
+	before, entered, release := block()
+	defer release()
+	x.r.Before(syscall.SIGHUP, before)
+	first := make(chan error, 1)
+	go func() { first <- x.r.Restart(t.Context()) }()
+	<-entered
+	if err := x.r.Restart(t.Context()); !errors.Is(err, ErrRestarting) {
+		t.Errorf("during a Before hook: got %v, want ErrRestarting", err)
+	}
+	after, afterEntered, afterRelease := block()
+	defer afterRelease()
+	x.r.After(syscall.SIGHUP, after)
+	release()
+	if err := <-first; err == nil {
+		t.Error("got no error of a successor that fails")
+	}
+	<-afterEntered
+	second := make(chan error, 1)
+	go func() { second <- x.r.Restart(t.Context()) }()
+	x.pending()
+	afterRelease()
+	if err := <-second; err == nil || errors.Is(err, ErrRestarting) {
+		t.Errorf("during an After hook: got %v, want that it was tried", err)
+	}
+	x.settled()
+}
+
+// pending waits until a Restart waits for hooks.
+func (x *run) pending() {
+	x.t.Helper()
+	bound := time.Now().Add(patience)
+	for waits := false; !waits; {
+		x.inLoop(func(l *loop) { waits = len(l.actions.pending[syscall.SIGHUP]) > 0 })
+		if time.Now().After(bound) {
+			x.t.Fatal("Restart does not wait")
+		}
+	}
+}
+
+// A hook that can never run is an error, not silence.
+func TestHooksThatCanNeverRun(t *testing.T) {
+	hook := func(context.Context, os.Signal) error { return nil }
+	x := start(t, Options{}, spawning(t)).serving()
+	for name, add := range map[string]func() error{
+		"nil":     func() error { return x.r.Before(syscall.SIGHUP, nil) },
+		"SIGKILL": func() error { return x.r.Before(syscall.SIGKILL, hook) },
+		"SIGSTOP": func() error { return x.r.After(syscall.SIGSTOP, hook) },
+		"a Restarter that does not run": func() error {
+			return fakeRestarter(t, Options{}, x.r.sys).Before(syscall.SIGHUP, hook)
+		},
+	} {
+		if err := add(); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+	if err := x.r.Before(syscall.SIGHUP, hook); err != nil {
+		t.Errorf("the one that runs: %v", err)
+	}
+	x.r.Shutdown()
+	x.drained()
+	if err := x.r.Before(syscall.SIGHUP, hook); !errors.Is(err, ErrStopped) {
+		t.Errorf("after Run: got %v, want ErrStopped", err)
+	}
+}
+
+// The other way round: the hooks are there first, on the Restarter that will not
+// run.
+func TestRunRefusesHooksOfAnother(t *testing.T) {
+	sys := spawning(t)
+	hooked := fakeRestarter(t, Options{}, sys)
+	if err := hooked.Before(syscall.SIGHUP, func(context.Context, os.Signal) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r := fakeRestarter(t, Options{}, sys)
+	if _, err := r.Add("web", "tcp", "127.0.0.1:0", newTestService()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Run(t.Context()); !errors.Is(err, errNeverRun) {
+		t.Errorf("got %v, want that the hooks would never run", err)
+	}
+	for _, s := range r.table.list() {
+		s.close()
+	}
+}

@@ -4,14 +4,17 @@ package restart
 
 import (
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/pidfile"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/wire"
 )
 
@@ -333,4 +336,104 @@ func TestRunWithoutPIDFileFails(t *testing.T) {
 	if x.times(StateServing) != 0 {
 		t.Error("it served")
 	}
+}
+
+// The predecessor may give up on a successor that serves already, because it has
+// not heard so. That successor ends, and leaves the files to the predecessor.
+func TestAbortAfterServing(t *testing.T) {
+	dir := t.TempDir()
+	path, pidFile := filepath.Join(dir, "x.sock"), filepath.Join(dir, "x.pid")
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ln.SetUnlinkOnClose(false)
+	o := newOldProcess(t)
+	o.hello()
+	f := dup(t, ln)
+	id := sockaddr.PathOf(path)
+	o.send(wire.TypeFiles, wire.Files{Files: []wire.File{{
+		Kind: wire.KindListener, Name: "web", Network: "unix", Address: path, Local: path,
+		Path: id.Name, Dev: id.Dev, Ino: id.Ino,
+	}}}, f)
+	f.Close()
+	o.send(wire.TypeStart, wire.Start{})
+
+	x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
+	if x.r, err = newRestarter(Options{Logger: slogTo(x.log), PIDFile: pidFile}, o.system()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.r.Add("web", "unix", path, x.service); err != nil {
+		t.Fatal(err)
+	}
+	x.run()
+	inScript(func() {
+		o.toServing(wire.Go{})
+		o.send(wire.TypeAbort, wire.Abort{Reason: "too late"})
+	})
+	if err := x.returned(); err == nil || !strings.Contains(err.Error(), "too late") {
+		t.Errorf("Run: got %v, want the predecessor's reason", err)
+	}
+	for _, file := range []string{path, pidFile} {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%v: it is the predecessor's", err)
+		}
+	}
+}
+
+// Once the PID file names a process, whoever stops that means the service.
+func TestStopAfterCommitIsNotLost(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.commit() })
+	x.signal(syscall.SIGTERM)
+	inScript(func() {
+		o.send(wire.TypeGo, wire.Go{})
+		o.want(wire.TypeServing, nil) // so the predecessor has drained
+	})
+	x.drained()
+	if got := x.times(StateServing); got != 1 {
+		t.Errorf("it was serving %d times, want once: the predecessor relies on it", got)
+	}
+}
+
+// What a process says of itself, and when.
+func TestServingDrainingAlone(t *testing.T) {
+	is := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.commit() })
+	if is(x.r.Serving()) || is(x.r.Alone()) || is(x.r.Draining()) {
+		t.Error("serving, alone or draining before it has taken over")
+	}
+	inScript(func() { o.send(wire.TypeGo, wire.Go{}); o.want(wire.TypeServing, nil) })
+	<-x.r.Serving()
+	o.peer.die() // the channel: its Run has returned
+	x.reached(StateServing, 1)
+	x.inLoop(func(*loop) {})
+	if is(x.r.Alone()) {
+		t.Error("alone while the process of the predecessor lives")
+	}
+	o.life.Close() // the process
+	<-x.r.Alone()
+	x.answers("new")
+	x.r.Shutdown()
+	<-x.r.Draining()
+	x.drained()
 }

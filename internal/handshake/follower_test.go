@@ -1,0 +1,83 @@
+//go:build linux
+
+package handshake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/wire"
+)
+
+func pair(t *testing.T) (a, b *channel.Conn) {
+	t.Helper()
+	a, f, err := channel.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err = channel.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*channel.Conn{a, b} {
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		t.Cleanup(func() { c.Close() })
+	}
+	return a, b
+}
+
+// However many listeners there are, and however long their names, the
+// predecessor hears of all of them.
+func TestReadyNamesEveryListener(t *testing.T) {
+	for name, tt := range map[string]struct {
+		n    int
+		name string
+	}{
+		"none":             {0, ""},
+		"one":              {1, "web"},
+		"many":             {4000, "127.0.0.1:"},
+		"the longest":      {200, strings.Repeat("x", 250)},
+		"the longest, odd": {200, strings.Repeat("\x00", 250)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := pair(t)
+			var want Claims
+			for i := range tt.n {
+				listener := tt.name + fmt.Sprint(i)
+				want.Claimed = append(want.Claimed, listener)
+				if i%3 > 0 {
+					want.Adopts = append(want.Adopts, listener)
+				}
+			}
+			go (&Follower{Conn: theirs}).Ready(want)
+			a := &attempt{Successor: Successor{Conn: ours}}
+			var ready wire.Ready
+			if err := a.await(wire.TypeReady, &ready); err != nil {
+				t.Fatal(err)
+			}
+			got := Claims{append(a.Claimed, ready.Claimed...), append(a.Adopts, ready.Adopts...)}
+			if !slices.Equal(got.Claimed, want.Claimed) || !slices.Equal(got.Adopts, want.Adopts) {
+				t.Errorf("got %d claimed and %d that adopt, want %d and %d", len(got.Claimed), len(got.Adopts), len(want.Claimed), len(want.Adopts))
+			}
+		})
+	}
+}
+
+// "commit" before "ready" would let a successor serve that is not ready.
+func TestCommitBeforeReadyIsRefused(t *testing.T) {
+	ours, theirs := pair(t)
+	if err := ours.Send(wire.TypeCommit, wire.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	err := (&Follower{Conn: theirs}).Follow(Steps{
+		Commit:   func() error { t.Error("it committed"); return nil },
+		TakeOver: func(bool) bool { t.Error("it took over"); return false },
+	})
+	if err == nil || !strings.Contains(err.Error(), "before ready") {
+		t.Errorf("got %v, want that it was not ready", err)
+	}
+}
