@@ -92,6 +92,9 @@ func (s *subject) drainAround(client *heldClient, complaint string) error {
 	if err := s.readAll(client); err != nil {
 		return err
 	}
+	if client.at == beforeRequest {
+		s.awaitIdle()
+	}
 	before, _ := s.gate.tally()
 	shutdown := s.shutdown(context.Background())
 	select {
@@ -112,6 +115,24 @@ func (s *subject) drainAround(client *heldClient, complaint string) error {
 	}
 	client.Close()
 	return s.finish(shutdown)
+}
+
+// awaitIdle waits until the service waits for a request: before, it may still be
+// busy with the last one, and then it may end the connection for good reason.
+func (s *subject) awaitIdle() {
+	bound := time.NewTimer(10 * s.pause)
+	defer bound.Stop()
+	for {
+		t, more := s.gate.tally()
+		if t.reading > 0 {
+			return
+		}
+		select {
+		case <-more:
+		case <-bound.C: // a service that does not wait in Read
+			return
+		}
+	}
 }
 
 // readAll waits until the service has accepted the client's connection and read

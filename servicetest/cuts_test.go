@@ -184,6 +184,23 @@ func TestPassesOtherProtocols(t *testing.T) {
 		probe func(net.Conn) error
 	}{
 		{"goodbye", newGoodbye, probeGreeting},
+		{"a connection that is idle only some time after the answer", func() restart.Service {
+			return tcp.New(func(ctx context.Context, c net.Conn) {
+				for r := bufio.NewReader(c); ; {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						return
+					}
+					io.WriteString(c, line)
+					time.Sleep(20 * time.Millisecond) // such as writing a log
+					select {
+					case <-restart.Draining(ctx):
+						return
+					default:
+					}
+				}
+			})
+		}, probe},
 		{"one exchange for each connection", func() restart.Service {
 			return tcp.New(func(_ context.Context, c net.Conn) {
 				line, _ := bufio.NewReader(c).ReadString('\n')

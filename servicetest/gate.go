@@ -20,7 +20,7 @@ type gate struct {
 
 	mu       sync.Mutex
 	conns    []*serverConn
-	progress chan struct{} // closed and replaced when a connection or bytes have come
+	progress chan struct{} // closed and replaced when the tally changes
 	cutOff   chan struct{} // closed when the service closes a connection
 	cutter   sync.Once
 }
@@ -93,6 +93,7 @@ func (g *gate) cut() {
 type tally struct {
 	accepted int
 	read     int64 // bytes that the service has read
+	reading  int   // Reads of the service that have not returned
 	writes   int   // that the service has begun
 }
 
@@ -103,6 +104,7 @@ func (g *gate) tally() (tally, <-chan struct{}) {
 	t := tally{accepted: len(g.conns)}
 	for _, c := range g.conns {
 		t.read += c.read
+		t.reading += c.reading
 		t.writes += c.writes
 	}
 	return t, g.progress
@@ -121,21 +123,26 @@ type serverConn struct {
 	closer sync.Once
 
 	// Under gate.mu, as in tally.
-	read   int64
-	writes int
+	read    int64
+	reading int
+	writes  int
 }
 
 func (c *serverConn) NetConn() net.Conn { return c.Conn }
 
 func (c *serverConn) Read(b []byte) (int, error) {
+	c.countRead(1, 0)
 	n, err := c.Conn.Read(b)
-	if n > 0 {
-		c.gate.mu.Lock()
-		defer c.gate.mu.Unlock()
-		c.read += int64(n)
-		c.gate.progressLocked()
-	}
+	c.countRead(-1, n)
 	return n, err
+}
+
+func (c *serverConn) countRead(reading, bytes int) {
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	c.reading += reading
+	c.read += int64(bytes)
+	c.gate.progressLocked()
 }
 
 func (c *serverConn) Write(b []byte) (int, error) {
