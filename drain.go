@@ -25,39 +25,6 @@ const (
 	cutGrace   = 100 * time.Millisecond
 )
 
-// startDrain begins to drain. Who has the sockets from here on decides what
-// there is to do: the successor, the predecessor that serves on, or nobody.
-func (l *loop) startDrain() {
-	held := l.held()
-	l.to(StateDraining)
-	close(l.r.draining)
-	l.r.table.close()
-	if l.successor == nil {
-		l.manager.Stopping()
-	}
-	l.drain = newDrain(l.r.options.HammerTime, l.sender, l.services.ended(), l.log)
-	for _, s := range l.r.table.list() {
-		p := &part{socket: s, lastOwner: !held && l.lastOwner(s)}
-		if l.successor != nil && slices.Contains(l.successor.Adopts, s.name) {
-			p.handover = &Handover{name: s.name, sender: l.sender}
-		}
-		l.drain.parts = append(l.drain.parts, p)
-	}
-	// At once, and not in its turn: whoever asked for the restart may ask next
-	// which version answers.
-	l.drain.stopShared()
-	pass := func() {}
-	if l.successor != nil {
-		pass = l.passOn(l.receivers)
-		l.receivers = nil
-	}
-	d, mail := l.drain, l.mail
-	l.goroutines.Go(func() {
-		pass()
-		mail.post(drainEnded{d.run()})
-	})
-}
-
 // A drain finishes what was begun. Its order:
 //
 //  1. Stop accepting, so that the work can only become less. Where no other
@@ -339,20 +306,4 @@ func halfClose(c net.Conn) {
 	if h, ok := c.(interface{ CloseWrite() error }); ok {
 		h.CloseWrite()
 	}
-}
-
-// oneLine makes an error of errs whose text fits a log line, nil if there are
-// none.
-func oneLine(errs *multierror.Error) error {
-	if errs == nil {
-		return nil
-	}
-	errs.ErrorFormat = func(all []error) string {
-		texts := make([]string, len(all))
-		for i, err := range all {
-			texts[i] = err.Error()
-		}
-		return strings.Join(texts, "; ")
-	}
-	return errs.ErrorOrNil()
 }

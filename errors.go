@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"example.com/restart/internal/spawn"
+	"github.com/hashicorp/go-multierror"
 )
 
 // What Restart and Add return when nothing was tried.
@@ -34,12 +35,14 @@ var (
 type unsupported struct{}
 
 func (unsupported) Error() string { return "restart: replacing the process is not supported here" }
+
 func (unsupported) Unwrap() error { return errors.ErrUnsupported }
 
 // stopped is also net.ErrClosed, for callers who treat Add like net.Listen.
 type stopped struct{}
 
 func (stopped) Error() string { return "restart: draining or stopped" }
+
 func (stopped) Unwrap() error { return net.ErrClosed }
 
 // A Phase says how far a restart came.
@@ -123,4 +126,28 @@ func isClosing(err error) bool {
 		}
 	}
 	return errors.Is(err, net.ErrClosed)
+}
+
+// oneLine makes an error of errs whose text fits a log line, nil if there are
+// none.
+func oneLine(errs *multierror.Error) error {
+	if errs == nil {
+		return nil
+	}
+	errs.ErrorFormat = func(all []error) string {
+		texts := make([]string, len(all))
+		for i, err := range all {
+			texts[i] = err.Error()
+		}
+		return strings.Join(texts, "; ")
+	}
+	return errs.ErrorOrNil()
+}
+
+// join keeps both errors, in one line.
+func join(a, b error) error {
+	if a == nil || b == nil {
+		return errors.Join(a, b)
+	}
+	return oneLine(multierror.Append(a, b))
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"syscall"
 
-	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/transfer"
 )
@@ -73,57 +72,3 @@ func (h *Handover) Send(c net.Conn, state []byte) error {
 	c.Close()
 	return nil
 }
-
-// recipient gives what earlier generations send to the services. It implements
-// transfer.Recipient.
-type recipient struct {
-	r    *Restarter
-	mail mailbox
-}
-
-// Adopt implements transfer.Recipient.
-func (to recipient) Adopt(name string, c net.Conn, state []byte) error {
-	s := to.r.table.inheritedAs(name)
-	if s == nil {
-		return fmt.Errorf("no listener %q here", name)
-	}
-	a, ok := s.service().(Adopter)
-	if !ok || s.ln == nil {
-		return fmt.Errorf("the service of %q adopts nothing", s.name)
-	}
-	tracked, ok := s.ln.Conns().Track(c)
-	if !ok {
-		return errEnding
-	}
-	if err := a.Adopt(tracked, state); err != nil {
-		tracked.Close()
-		return err
-	}
-	to.r.adopted.Add(1)
-	return nil
-}
-
-// Merge implements transfer.Recipient.
-func (to recipient) Merge(name string, state []byte) {
-	s := to.r.table.inheritedAs(name)
-	if s == nil {
-		return // dropped
-	}
-	m, ok := s.service().(StateMerger)
-	if !ok {
-		return
-	}
-	if err := m.MergeState(state); err != nil {
-		to.r.log.Error("restart: cannot merge the last state of the predecessor", "listener", s.name, "error", err)
-	}
-}
-
-// Follow implements transfer.Recipient.
-func (to recipient) Follow(conn *channel.Conn, names map[string]string) {
-	if !to.mail.post(channelCame{conn, names}) {
-		conn.Close()
-	}
-}
-
-// Aborted implements transfer.Recipient.
-func (to recipient) Aborted(reason string) { to.mail.post(disowned{reason}) }

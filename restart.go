@@ -189,35 +189,6 @@ func (r *Restarter) restore(s *socket) error {
 	return nil
 }
 
-// Before adds a hook that runs before sig has its effect. Hooks run in the order
-// in which they were added. An error from a hook vetoes the effect. A signal that
-// has no effect of its own is taken from its default action because of the hook.
-//
-// The hooks of SIGHUP run for every restart, also for one that [Restarter.Restart]
-// asks for: the place to check a new configuration. Restart returns the veto; that
-// of a signal is logged.
-//
-// An error says that the hook can never run: it is nil, the signal cannot be
-// caught, Run has returned, or another Restarter runs in this process.
-func (r *Restarter) Before(sig os.Signal, h Hook) error { return r.addHook(r.hooks.before, sig, h) }
-
-// After adds a hook that runs after sig has had its effect: when a restart has
-// succeeded or failed, see [Status.LastError], and when a drain has begun. An
-// error from a hook is logged. Otherwise After is like Before.
-func (r *Restarter) After(sig os.Signal, h Hook) error { return r.addHook(r.hooks.after, sig, h) }
-
-func (r *Restarter) addHook(to map[os.Signal][]Hook, sig os.Signal, h Hook) error {
-	select {
-	case <-r.over:
-		return fmt.Errorf("restart: add hook: %w", ErrStopped)
-	default:
-	}
-	if err := r.sys.process.hooked(r); err != nil {
-		return err
-	}
-	return r.hooks.add(to, sig, h)
-}
-
 // Serving returns a channel that is closed when this process serves: its
 // services accept and, after a restart, the predecessor no longer does. It is
 // never closed in a process that does not get so far.

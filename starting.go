@@ -3,14 +3,11 @@ package restart
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"example.com/restart/internal/channel"
 	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/pidfile"
-	"example.com/restart/internal/transfer"
 )
 
 // A stage says how far a starting process has come.
@@ -300,75 +297,4 @@ func (l *loop) closeUnclaimed() {
 	for _, d := range l.r.table.drop() {
 		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
 	}
-}
-
-// stopHeld stops a process that does not serve yet. Once the PID file is ours,
-// whoever stopped us meant the service, so it is to stop as soon as it is ours.
-func (l *loop) stopHeld(err error) {
-	if l.starting.stage == stageCommitted {
-		l.starting.stop = err
-		return
-	}
-	l.giveUp(err)
-}
-
-// giveUp ends a successor that must not take over.
-func (l *loop) giveUp(err error) {
-	l.result = join(l.result, err)
-	l.r.pred.Fail(err)
-	l.startDrain()
-}
-
-// disown ends this process because the predecessor serves on after all: it has
-// not heard that we serve. Its sockets' files and its PID file are not ours.
-func (l *loop) disown(reason string) {
-	if l.state == StateStopped {
-		return
-	}
-	l.disowned = true
-	err := fmt.Errorf("restart: %w: %s", handshake.ErrAborted, reason)
-	l.log.Error("restart: stopping", "error", err)
-	if l.state != StateDraining {
-		l.result = join(l.result, err)
-		l.stop(err.Error())
-	}
-}
-
-// receiveOn begins to take what an earlier generation sends on conn.
-func (l *loop) receiveOn(conn *channel.Conn, names map[string]string) {
-	if l.state == StateStopped {
-		conn.Close()
-		return
-	}
-	r := transfer.Receive(conn, names, recipient{l.r, l.mail}, l.log)
-	if l.state == StateDraining && l.successor != nil {
-		l.goroutines.Go(l.passOn([]*transfer.Receiver{r}))
-		return
-	}
-	l.receivers = append(l.receivers, r)
-}
-
-// passOn returns a function that passes receivers on to the successor.
-func (l *loop) passOn(receivers []*transfer.Receiver) func() {
-	to, names, log := l.successor.Conn, l.r.table.renames(), l.log
-	return func() {
-		for _, r := range receivers {
-			if stopReceiver(r, log) {
-				if err := r.PassOn(to, names); err != nil {
-					log.Warn("restart: an earlier generation must keep its connections", "error", err)
-				}
-			}
-			r.Close()
-		}
-	}
-}
-
-// stopReceiver ends receiving. A service's Adopt is foreign code: it is not
-// waited for without bound.
-func stopReceiver(r *transfer.Receiver, log *slog.Logger) bool {
-	stopped := r.Stop(closeGrace)
-	if !stopped {
-		log.Error("restart: Adopt of a service does not return; the connection that it was given may be served twice")
-	}
-	return stopped
 }

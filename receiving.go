@@ -1,0 +1,103 @@
+package restart
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/transfer"
+)
+
+// receiveOn begins to take what an earlier generation sends on conn.
+func (l *loop) receiveOn(conn *channel.Conn, names map[string]string) {
+	if l.state == StateStopped {
+		conn.Close()
+		return
+	}
+	r := transfer.Receive(conn, names, recipient{l.r, l.mail}, l.log)
+	if l.state == StateDraining && l.successor != nil {
+		l.goroutines.Go(l.passOn([]*transfer.Receiver{r}))
+		return
+	}
+	l.receivers = append(l.receivers, r)
+}
+
+// passOn returns a function that passes receivers on to the successor.
+func (l *loop) passOn(receivers []*transfer.Receiver) func() {
+	to, names, log := l.successor.Conn, l.r.table.renames(), l.log
+	return func() {
+		for _, r := range receivers {
+			if stopReceiver(r, log) {
+				if err := r.PassOn(to, names); err != nil {
+					log.Warn("restart: an earlier generation must keep its connections", "error", err)
+				}
+			}
+			r.Close()
+		}
+	}
+}
+
+// stopReceiver ends receiving. A service's Adopt is foreign code: it is not
+// waited for without bound.
+func stopReceiver(r *transfer.Receiver, log *slog.Logger) bool {
+	stopped := r.Stop(closeGrace)
+	if !stopped {
+		log.Error("restart: Adopt of a service does not return; the connection that it was given may be served twice")
+	}
+	return stopped
+}
+
+// recipient gives what earlier generations send to the services. It implements
+// transfer.Recipient.
+type recipient struct {
+	r    *Restarter
+	mail mailbox
+}
+
+// Adopt implements transfer.Recipient.
+func (to recipient) Adopt(name string, c net.Conn, state []byte) error {
+	s := to.r.table.inheritedAs(name)
+	if s == nil {
+		return fmt.Errorf("no listener %q here", name)
+	}
+	a, ok := s.service().(Adopter)
+	if !ok || s.ln == nil {
+		return fmt.Errorf("the service of %q adopts nothing", s.name)
+	}
+	tracked, ok := s.ln.Conns().Track(c)
+	if !ok {
+		return errEnding
+	}
+	if err := a.Adopt(tracked, state); err != nil {
+		tracked.Close()
+		return err
+	}
+	to.r.adopted.Add(1)
+	return nil
+}
+
+// Merge implements transfer.Recipient.
+func (to recipient) Merge(name string, state []byte) {
+	s := to.r.table.inheritedAs(name)
+	if s == nil {
+		return // dropped
+	}
+	m, ok := s.service().(StateMerger)
+	if !ok {
+		return
+	}
+	if err := m.MergeState(state); err != nil {
+		to.r.log.Error("restart: cannot merge the last state of the predecessor", "listener", s.name, "error", err)
+	}
+}
+
+// Follow implements transfer.Recipient.
+func (to recipient) Follow(conn *channel.Conn, names map[string]string) {
+	if !to.mail.post(channelCame{conn, names}) {
+		conn.Close()
+	}
+}
+
+// Aborted implements transfer.Recipient.
+func (to recipient) Aborted(reason string) { to.mail.post(disowned{reason}) }

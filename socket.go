@@ -1,0 +1,142 @@
+package restart
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/gate"
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/sockaddr"
+	"example.com/restart/internal/wire"
+)
+
+// A socket is a named listener or datagram socket of this generation.
+type socket struct {
+	name, network, address string // as given to Add
+	stream                 Service
+	datagrams              PacketService // one of the two
+
+	ln     *gate.Listener // if it has a stream
+	packet net.PacketConn // if it has datagrams
+
+	path      sockaddr.Path
+	inherited string // the predecessor's name for it, "" if bound here
+
+	shutDown atomic.Bool // Shutdown of its service has been called
+}
+
+// kind returns the kind of the socket in the manifest.
+func (s *socket) kind() wire.Kind {
+	if s.datagrams != nil {
+		return wire.KindPacket
+	}
+	return wire.KindListener
+}
+
+// service returns the service of the socket, for its optional interfaces.
+func (s *socket) service() interface{ Shutdown(context.Context) error } {
+	if s.datagrams != nil {
+		return s.datagrams
+	}
+	return s.stream
+}
+
+func (s *socket) serve() error {
+	if s.datagrams != nil {
+		return s.datagrams.ServePacket(s.packet)
+	}
+	return s.stream.Serve(s.ln)
+}
+
+func (s *socket) addr() net.Addr {
+	if s.ln != nil {
+		return s.ln.Addr()
+	}
+	return s.packet.LocalAddr()
+}
+
+// bind opens a new socket.
+func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) {
+	if s.datagrams != nil {
+		s.packet, s.path, err = sockaddr.ListenPacket(ctx, config, s.network, s.address)
+		return err
+	}
+	ln, path, err := sockaddr.Listen(ctx, config, s.network, s.address)
+	if err != nil {
+		return err
+	}
+	s.ln, s.path = gate.New(ln), path
+	return nil
+}
+
+// adopt makes the inherited descriptor the socket. It takes the offer's file.
+func (s *socket) adopt(o *offer) error {
+	f := o.file
+	o.file = nil
+	if s.datagrams != nil {
+		pc, err := fdutil.PacketConn(f)
+		if err != nil {
+			return err
+		}
+		s.packet = pc
+	} else {
+		ln, err := fdutil.Listener(f)
+		if err != nil {
+			return err
+		}
+		sock, ok := ln.(gate.Socket)
+		if !ok {
+			ln.Close()
+			return fmt.Errorf("unexpected %T", ln)
+		}
+		s.ln = gate.New(sock)
+	}
+	if got := s.addr().String(); got != o.desc.Local {
+		s.close()
+		return fmt.Errorf("the socket is bound to %s", got)
+	}
+	s.inherited = o.desc.Name
+	s.path = pathOf(o.desc)
+	return nil
+}
+
+func pathOf(f wire.File) sockaddr.Path { return sockaddr.Path{Name: f.Path, Dev: f.Dev, Ino: f.Ino} }
+
+// close closes the socket. The file of a Unix socket stays.
+func (s *socket) close() {
+	if s.ln != nil {
+		s.ln.Close()
+	}
+	if s.packet != nil {
+		s.packet.Close()
+	}
+}
+
+// describe duplicates the socket for a successor. The caller owns the file. A
+// socket that its service has closed has none: net.ErrClosed or os.ErrClosed.
+func (s *socket) describe() (handshake.Socket, error) {
+	var real any = s.packet
+	if s.ln != nil {
+		real = s.ln.Socket()
+	}
+	conn, ok := real.(syscall.Conn)
+	if !ok {
+		return handshake.Socket{}, fmt.Errorf("%T has no descriptor", real)
+	}
+	f, err := fdutil.Dup(conn)
+	if err != nil {
+		return handshake.Socket{}, err
+	}
+	return handshake.Socket{
+		File: f,
+		Desc: wire.File{
+			Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
+			Local: s.addr().String(),
+			Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino,
+		},
+	}, nil
+}

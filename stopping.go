@@ -1,0 +1,230 @@
+package restart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/pidfile"
+)
+
+// stop begins a drain without a successor. An attempt that is under way is
+// ended first: should it have come too far, its successor serves on.
+func (l *loop) stop(why string) {
+	switch l.state {
+	case StateRestarting:
+		l.attempt.thenStop = why
+		l.attempt.cancel(fmt.Errorf("stopping: %s", why))
+	case StateStarting:
+		if l.held() {
+			l.stopHeld(fmt.Errorf("restart: stopped before it took over: %s", why))
+			return
+		}
+		fallthrough
+	case StateServing:
+		l.log.Info("restart: stopping", "why", why)
+		l.startDrain()
+	case StateNew, StateDraining, StateStopped:
+		l.log.Info("restart: draining already", "why", why)
+	}
+}
+
+// stopHeld stops a process that does not serve yet. Once the PID file is ours,
+// whoever stopped us meant the service, so it is to stop as soon as it is ours.
+func (l *loop) stopHeld(err error) {
+	if l.starting.stage == stageCommitted {
+		l.starting.stop = err
+		return
+	}
+	l.giveUp(err)
+}
+
+// giveUp ends a successor that must not take over.
+func (l *loop) giveUp(err error) {
+	l.result = join(l.result, err)
+	l.r.pred.Fail(err)
+	l.startDrain()
+}
+
+// disown ends this process because the predecessor serves on after all: it has
+// not heard that we serve. Its sockets' files and its PID file are not ours.
+func (l *loop) disown(reason string) {
+	if l.state == StateStopped {
+		return
+	}
+	l.disowned = true
+	err := fmt.Errorf("restart: %w: %s", handshake.ErrAborted, reason)
+	l.log.Error("restart: stopping", "error", err)
+	if l.state != StateDraining {
+		l.result = join(l.result, err)
+		l.stop(err.Error())
+	}
+}
+
+// fail stops because a service, or the start, has failed.
+func (l *loop) fail(err error) {
+	if err == context.Canceled {
+		return // errgroup ends its context after the last service, too
+	}
+	l.log.Error("restart: stopping", "error", err)
+	if l.held() {
+		l.giveUp(err)
+		return
+	}
+	l.result = join(l.result, err)
+	switch l.state {
+	case StateDraining:
+	case StateRestarting:
+		// The successor may be what is needed now, so it is not ended for our
+		// failure. If it fails too, this process stops.
+		l.attempt.thenStop = err.Error()
+	default:
+		l.stop(err.Error())
+	}
+}
+
+// startDrain begins to drain. Who has the sockets from here on decides what
+// there is to do: the successor, the predecessor that serves on, or nobody.
+func (l *loop) startDrain() {
+	held := l.held()
+	l.to(StateDraining)
+	close(l.r.draining)
+	l.r.table.close()
+	if l.successor == nil {
+		l.manager.Stopping()
+	}
+	l.drain = newDrain(l.r.options.HammerTime, l.sender, l.services.ended(), l.log)
+	for _, s := range l.r.table.list() {
+		p := &part{socket: s, lastOwner: !held && l.lastOwner(s)}
+		if l.successor != nil && slices.Contains(l.successor.Adopts, s.name) {
+			p.handover = &Handover{name: s.name, sender: l.sender}
+		}
+		l.drain.parts = append(l.drain.parts, p)
+	}
+	// At once, and not in its turn: whoever asked for the restart may ask next
+	// which version answers.
+	l.drain.stopShared()
+	pass := func() {}
+	if l.successor != nil {
+		pass = l.passOn(l.receivers)
+		l.receivers = nil
+	}
+	d, mail := l.drain, l.mail
+	l.goroutines.Go(func() {
+		pass()
+		mail.post(drainEnded{d.run()})
+	})
+}
+
+// swing ends the drain by force.
+func (l *loop) swing(why string) {
+	if l.state != StateDraining {
+		l.log.Info("restart: nothing drains, hammer ignored", "why", why)
+		return
+	}
+	if l.drain.swing() {
+		l.log.Warn("restart: hammer", "why", why)
+	}
+}
+
+// finish ends the life of this generation.
+func (l *loop) finish(err error) {
+	// The first failure is in the result unless it came as the drain ended.
+	for _, failure := range l.services.failures.all() {
+		if !errors.Is(l.result, failure) {
+			l.result = join(l.result, failure)
+		}
+	}
+	l.result = join(l.result, err)
+	l.cleanFiles()
+	l.to(StateStopped)
+	l.log.Info("restart: drained", append(l.counts(), "elapsed", since(l.drain.began))...)
+}
+
+// counts says what became of the connections.
+func (l *loop) counts() []any {
+	announced := 0
+	for _, s := range l.r.table.list() {
+		announced += s.announced()
+	}
+	counts := []any{"announced", announced, "cut", l.drain.wasCut.Load()}
+	if l.sender != nil {
+		c := l.sender.Counts()
+		counts = append(counts, "handed_over", c.Moved, "refused", c.Refused)
+		if c.Reason != "" {
+			counts = append(counts, "reason", c.Reason)
+		}
+	}
+	return counts
+}
+
+// cleanFiles removes the files that no process needs any more: of the sockets
+// that only this process has, and the PID file if it is ours.
+func (l *loop) cleanFiles() {
+	for _, s := range l.r.table.list() {
+		if !l.lastOwner(s) {
+			continue
+		}
+		if err := s.path.Unlink(); err != nil {
+			l.result = join(l.result, fmt.Errorf("restart: listener %q: %w", s.name, err))
+		}
+	}
+	if l.predecessorServes() {
+		return // it takes the PID file back
+	}
+	if err := pidfile.Remove(l.r.options.PIDFile); err != nil {
+		l.result = join(l.result, fmt.Errorf("restart: %w", err))
+	}
+}
+
+// lastOwner reports whether no other process that goes on has the socket, so
+// that its queue is ours to empty and its file ours to remove.
+func (l *loop) lastOwner(s *socket) bool {
+	if l.successor != nil {
+		return !slices.Contains(l.successor.Claimed, s.name)
+	}
+	return !l.predecessorServes() || s.inherited == ""
+}
+
+// predecessorServes reports whether this process never took over, or has been
+// told to give back.
+func (l *loop) predecessorServes() bool { return l.starting.stage != stageAlone || l.disowned }
+
+// end waits for the goroutines of this loop. Hooks are foreign code: they are
+// not waited for without bound.
+func (l *loop) end() {
+	hooks := l.actions.ended()
+	bound := time.NewTimer(closeGrace)
+	defer bound.Stop()
+	for waiting := true; waiting; {
+		select {
+		case m := <-l.mail.in:
+			l.handle(m) // refused or released
+		case <-hooks:
+			waiting = false
+		case <-bound.C:
+			l.log.Warn("restart: a hook is still running; not waiting for it")
+			waiting = false
+		}
+	}
+	close(l.mail.closed)
+	for _, r := range l.receivers {
+		stopReceiver(r, l.log)
+		r.Close()
+	}
+	if p := l.r.pred; p != nil {
+		p.Conn.StopRecv() // ends Follow
+		for _, line := range p.Lifelines {
+			line.Cut()
+		}
+	}
+	if l.successor != nil {
+		l.sender.Close()
+		l.successor.Release()
+	}
+	l.goroutines.Wait()
+	l.services.waiting.Wait()
+}
