@@ -42,6 +42,7 @@ type config struct {
 	Gate    string // a FIFO: waits there before Run until somebody writes
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
+	Count   bool   // the counters of "count" outlive the process
 	NoFile  uint64 // limit of open files, after New
 	Reaper  int    // whose child an orphan is
 	Suicide bool   // dies as soon as a successor has been started
@@ -124,7 +125,11 @@ func serverRole() {
 		die("the license has expired")
 	}
 	for _, l := range cfg.Listeners {
-		s := &lineService{name: l.Name, r: r}
+		line := &lineService{name: l.Name, r: r}
+		var s Service = line
+		if cfg.Count {
+			s = &countingService{lineService: line}
+		}
 		addr, err := r.Add(l.Name, l.Network, l.Address, s)
 		if err != nil {
 			die("%v", err)
@@ -132,6 +137,9 @@ func serverRole() {
 		fmt.Printf("added name=%s addr=%s pid=%d\n", l.Name, addr, os.Getpid())
 	}
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if !cfg.Veto {
+			break
+		}
 		r.Before(sig, func(_ context.Context, sig os.Signal) error {
 			if now, err := readConfig(); err != nil || !now.Veto {
 				return err
@@ -208,25 +216,30 @@ func (c *config) command(cmd *Command) error {
 // A lineService answers lines. It handles each connection to its end.
 type lineService struct {
 	testService
-	name string
-	r    *Restarter
-
-	counter, left atomic.Int64 // as counted, as the successor knows
+	name    string
+	r       *Restarter
+	counter atomic.Int64
 }
 
-func (s *lineService) State() ([]byte, error) {
+// A countingService leaves its counter to its successor.
+type countingService struct {
+	*lineService
+	left atomic.Int64 // what the successor knows of the counter
+}
+
+func (s *countingService) State() ([]byte, error) {
 	n := s.counter.Load()
 	s.left.Store(n)
 	return json.Marshal(n)
 }
 
-func (s *lineService) Restore(state []byte) error { return s.MergeState(state) }
+func (s *countingService) Restore(state []byte) error { return s.MergeState(state) }
 
-func (s *lineService) LastState() ([]byte, error) {
+func (s *countingService) LastState() ([]byte, error) {
 	return json.Marshal(s.counter.Load() - s.left.Load())
 }
 
-func (s *lineService) MergeState(changes []byte) error {
+func (s *countingService) MergeState(changes []byte) error {
 	var n int64
 	if err := json.Unmarshal(changes, &n); err != nil {
 		return err

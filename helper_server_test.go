@@ -24,14 +24,14 @@ import (
 // A server is a real one in processes of its own.
 type server struct {
 	*proctest.Family
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	cfg  config
 	addr string // of the first listener
 }
 
 // serve starts a server of one listener, unless the configuration has others.
-func serve(t *testing.T, cfg config) *server {
+func serve(t testing.TB, cfg config) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), cfg: cfg}
 	if s.cfg.Listeners == nil {
@@ -49,7 +49,7 @@ func serve(t *testing.T, cfg config) *server {
 	return s
 }
 
-func executable(t *testing.T) string {
+func executable(t testing.TB) string {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -120,14 +120,14 @@ func (s *server) replaced(pid int) {
 
 // A client has one connection and never tries twice.
 type client struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	lines *bufio.Reader
 }
 
 func (s *server) dial() *client { s.t.Helper(); return dialAt(s.t, "tcp", s.addr) }
 
-func dialAt(t *testing.T, network, address string) *client {
+func dialAt(t testing.TB, network, address string) *client {
 	t.Helper()
 	c, err := net.DialTimeout(network, address, patience)
 	if err != nil {

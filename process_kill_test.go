@@ -224,8 +224,7 @@ func TestTwoSignalsAtOnce(t *testing.T) {
 }
 
 func TestVeto(t *testing.T) {
-	s := serve(t, config{})
-	s.configure(func(c *config) { c.Veto = true })
+	s := serve(t, config{Veto: true})
 	pid := s.pid()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		s.Signal(pid, sig)

@@ -246,7 +246,7 @@ func TestGrandchildInheritsNothing(t *testing.T) {
 // arrives completely: what was counted is counted.
 func TestLastStateLosesNothing(t *testing.T) {
 	t.Parallel()
-	s := serve(t, config{})
+	s := serve(t, config{Count: true})
 	var counted atomic.Int64
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
