@@ -154,7 +154,7 @@ func serverRole() {
 			return nil
 		})
 		r.After(sig, func(_ context.Context, sig os.Signal) error {
-			fmt.Printf("after %v pid=%d\n", sig, os.Getpid())
+			fmt.Printf("after %v pid=%d error=%v\n", sig, os.Getpid(), r.Status().LastError)
 			return nil
 		})
 	}
@@ -170,6 +170,10 @@ func serverRole() {
 			die("%v", err)
 		}
 	}
+	go func() {
+		<-r.Serving()
+		fmt.Printf("serves generation=%d pid=%d\n", r.Status().Generation, os.Getpid())
+	}()
 	err = r.Run(context.Background())
 	fmt.Printf("exit pid=%d error=%v files=%d goroutines=%d\n", os.Getpid(), err, len(proctest.Files()), runtime.NumGoroutine())
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *server) install(version string) {
 // serving waits until a generation serves and returns its PID.
 func (s *server) serving(generation int) int {
 	s.t.Helper()
-	line := s.Wait(1, "restart: serving", fmt.Sprintf("generation=%d ", generation))
+	line := s.Wait(1, fmt.Sprintf("serves generation=%d ", generation))
 	pid, err := strconv.Atoi(field(line, "pid"))
 	if err != nil {
 		s.t.Fatal(err)

@@ -82,7 +82,7 @@ func TestSIGKILLOfTheSuccessor(t *testing.T) {
 	s, old, successor, _ := gated(t)
 	stop := s.load()
 	s.Signal(successor, syscall.SIGKILL)
-	s.Wait(1, "restart: failed", "signal: killed")
+	s.Wait(1, fmt.Sprintf("after hangup pid=%d", old), "signal: killed")
 	if pid := s.pid(); pid != old {
 		t.Errorf("process %d serves, want %d", pid, old)
 	}
@@ -111,10 +111,10 @@ func TestSIGKILLBetweenMessages(t *testing.T) {
 			s.Signal(victim, syscall.SIGKILL)
 			s.WaitExit(victim)
 			if victim == old {
-				s.Wait(1, "restart: serving", fmt.Sprintf("pid=%d ", s.PIDs()[1]))
+				s.Wait(1, "serves generation", fmt.Sprintf("pid=%d", s.PIDs()[1]))
 				// Another one if it died before it had left anything: a cold start.
 				s.addr = field(s.Wait(2, "added"), "addr")
-			} else if strings.Contains(s.Wait(1, "generation=1 ", "from=restarting"), "to=draining") {
+			} else if strings.Contains(s.Wait(1, fmt.Sprintf("after hangup pid=%d", old)), "error=<nil>") {
 				s.WaitEnd() // it had taken over, and nobody was to follow it
 				return
 			}
