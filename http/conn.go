@@ -1,8 +1,6 @@
-package http
+package restarthttp
 
 import (
-	"bytes"
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -10,267 +8,194 @@ import (
 	"time"
 )
 
-// A conn is a connection between the listener and net/http. It knows whether
-// net/http waits for a request, and during a drain it ends that wait: by
-// moving the connection to the successor where that is possible, after Linger
-// where it is not.
+// A conn is a connection between the listener and net/http. Its life says what
+// becomes of it; conn does the reading, the deadlines and the closing.
 //
-// How the move works without a fork of net/http: a read deadline in the past
-// makes net/http's blocked read fail with nothing read. It then gives the
-// connection up without a word to the client and calls Close, and Close sends
-// the socket to the successor instead. That this is so is not promised by
-// net/http: selfcheck.go tries it out before it is relied upon.
+// Its lock is held for moments only: nothing under it blocks or calls back.
 type conn struct {
-	net.Conn
-	owner owner
+	net.Conn // the socket, or what mover.attach has made of it
+	home     *conns
 
-	known bool // whether it is HTTP/2; only for net/http's calls of ConnState
+	ahead []byte  // read before net/http had the connection; the reader's alone
+	first [1]byte // what ahead refers to
 
-	mu    sync.Mutex
-	wait  wait
-	drain mode
-
-	// wanted is the read deadline that net/http last asked for. Another one may
-	// be in force while the connection waits.
-	wanted time.Time
-
-	limited bool // a read deadline may be in force, see setDeadline
-	bared   bool // NetConn has been called: others may set deadlines
-
-	inLobby bool    // net/http has not got it yet, see lobby
-	ahead   bool    // first has not been read from us yet
-	first   [1]byte // what ended the wait in the lobby
-
-	// full is the size of net/http's empty read buffer. A read into less means
-	// that bytes of a next request have been taken out of the socket already.
-	// Zero means the size of the first read, which is smaller where net/http
-	// looks for HTTP/2 without TLS: so only the self-check relies on that.
-	full    int
-	last    [3]byte // read, the newest at the end: these may be in that buffer
-	preface int     // bytes of HTTP/2's preface seen so far, -1: it is something else
-	clean   bool    // nothing was read since net/http began to wait
-	armed   bool    // net/http has set the deadline of its wait for a next request
-	moving  bool    // the read has been ended so that Close can move the connection
-	closed  bool
-	stays   bool // moves never: it has TLS, whose keys are elsewhere, or could not
-
-	settled func() // see begin; nil once called
-
-	draining chan struct{} // closed to tell handlers; nil until one asks
-	told     bool
-
-	announced bool // a response has said that the connection closes
+	mu      sync.Mutex
+	life    life
+	asked   time.Time // the read deadline that net/http asked for last
+	limited limited
+	release func() // gives the turn back that the drain gave; nil without one
+	signal  signal // tells handlers of the drain
 }
 
-// newConn wraps c, which has been accepted or adopted.
-func newConn(c net.Conn, o owner, stays bool) *conn {
-	return &conn{Conn: c, owner: o, stays: stays, clean: true}
+// A limited says whether the socket has a read deadline.
+type limited uint8
+
+const (
+	limitedNot     limited = iota
+	limitedByUs            // the one that was set last
+	limitedPerhaps         // others may set deadlines too, see NetConn
+)
+
+// newConn wraps c, which has been accepted or made by mover.attach. The result is
+// not yet in home.
+func newConn(c net.Conn, home *conns, m mobility) *conn {
+	return &conn{Conn: c, home: home, life: life{mobility: m}}
 }
 
-// A wait says whether net/http waits for a request.
-type wait int
+// carryOutLocked does what v demands for the deadline. It returns what gives the
+// turn back, nil if there is nothing to give; the caller calls it without the
+// lock.
+func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
+	switch v.deadline {
+	case deadlineKeep:
+	case deadlineAsked:
+		err = c.limitLocked(c.asked)
+	case deadlinePast:
+		err = c.limitLocked(time.Unix(1, 0))
+	case deadlineLinger:
+		end := time.Now().Add(c.home.lingerTime())
+		if !c.asked.IsZero() && c.asked.Before(end) {
+			end = c.asked
+		}
+		err = c.limitLocked(end)
+	}
+	if v.turn == turnOver {
+		release, c.release = c.release, nil
+	}
+	return release, err
+}
 
-const (
-	waitFirst wait = iota // for the first one
-	waitNext              // for another one
-	waitNone              // a request is being read or answered
-	waitOver              // hijacked, HTTP/2 or closed: not ours any more
-)
+// limitLocked puts a read deadline in force. net/http sets none where there is
+// none several times in each request; that is not worth the runtime's lock.
+func (c *conn) limitLocked(t time.Time) error {
+	if t.IsZero() && c.limited == limitedNot {
+		return nil
+	}
+	switch {
+	case c.limited == limitedPerhaps:
+	case t.IsZero():
+		c.limited = limitedNot
+	default:
+		c.limited = limitedByUs
+	}
+	return c.Conn.SetReadDeadline(t)
+}
 
-// A mode says what a drain does with a connection that waits.
-type mode int
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
 
-const (
-	modeServe  mode = iota // nothing: no drain
-	modeMove               // move it to the successor at once
-	modeLinger             // close it when nothing comes for Server.Linger
-)
-
-// http2Preface begins every unencrypted HTTP/2 connection (RFC 9113, 3.4). No
-// other request has a method PRI.
-const http2Preface = "PRI "
+// begin starts the drain of this connection, or is its turn in it. It calls
+// release, which may be nil, once: when the move that it has started is over one
+// way or another, at once if it has started none.
+func (c *conn) begin(m mode, release func()) {
+	c.mu.Lock()
+	c.release = release
+	release, _ = c.carryOutLocked(c.life.begin(m))
+	c.signal.sendWithin(c.home.lingerTime())
+	c.mu.Unlock()
+	call(release)
+}
 
 func (c *conn) Read(p []byte) (int, error) {
+	if len(c.ahead) > 0 && len(p) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		c.noteRead(p, n, nil)
+		return n, nil
+	}
 	for {
-		n, err := c.read(p)
-		if c.note(p, n, err) {
+		n, err := c.Conn.Read(p)
+		if c.noteRead(p, n, err) == actReturn {
 			return n, err
 		}
 	}
 }
 
-func (c *conn) read(p []byte) (int, error) {
-	if c.ahead && len(p) > 0 {
-		c.ahead = false
-		return copy(p, c.first[:]), nil
-	}
-	return c.Conn.Read(p)
-}
-
-// note takes note of what a read brought. It reports false if the read is to
-// be tried again: it was ended for a move that cannot be.
-func (c *conn) note(p []byte, n int, err error) bool {
+// noteRead tells the life what a read has brought.
+func (c *conn) noteRead(p []byte, n int, err error) action {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.full == 0 {
-		c.full = len(p)
+	c.life.reads(len(p))
+	var v verdict
+	switch {
+	case n > 0:
+		v = c.life.arrived(p[:n])
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		v = c.life.timedOut(len(p))
 	}
-	if n > 0 {
-		c.arrived(p[:n])
-		return true
-	}
-	if c.drain != modeMove || !c.waiting() || !c.clean || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return true
-	}
-	if c.wait == waitFirst || c.holdsNothing(c.full-len(p)) {
-		c.moving = true
-		return true
-	}
-	// The beginning of a request is in net/http's buffer. It is answered here.
-	c.clean = false
-	c.settle()
-	c.setDeadline(c.wanted)
-	return false
+	release, _ := c.carryOutLocked(v)
+	c.mu.Unlock()
+	call(release)
+	return v.action
 }
 
-// holdsNothing reports whether the n bytes in net/http's buffer are nothing that
-// a client waits for: none, or an empty line after a POST, which net/http skips
-// (RFC 9112, 2.2). It waits for four bytes, so there cannot be more than three.
-func (c *conn) holdsNothing(n int) bool {
-	return n == 0 || n > 0 && n <= len(c.last) && emptyLines(c.last[len(c.last)-n:])
-}
-
-func emptyLines(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
-
-// arrived takes note of bytes: what was a wait is now a request.
-func (c *conn) arrived(b []byte) {
-	c.moving = false
-	if c.wait != waitNext || !emptyLines(b) {
-		c.clean = false
-		c.settle()
-	}
-	end := b[max(0, len(b)-len(c.last)):]
-	copy(c.last[:], c.last[len(end):])
-	copy(c.last[len(c.last)-len(end):], end)
-	if c.wait == waitFirst && c.preface >= 0 && c.preface < len(http2Preface) {
-		for _, x := range b {
-			if x != http2Preface[c.preface] {
-				c.preface = -1
-				break
-			}
-			if c.preface++; c.preface == len(http2Preface) {
-				c.stays = true
-				if c.drain == modeMove {
-					c.drain = modeLinger
-				}
-				break
-			}
-		}
-	}
-	if c.waiting() && c.drain != modeServe {
-		c.setDeadline(c.deadline())
-	}
-}
-
-func (c *conn) waiting() bool { return c.wait == waitFirst || c.wait == waitNext }
-
-// state follows net/http's states.
-func (c *conn) state(to wait) {
+// SetReadDeadline is called by net/http before each wait and each request.
+// During a drain another deadline may be in force than the one that it sets.
+func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.wait == waitOver {
-		return
-	}
-	from := c.wait
-	c.wait = to
-	c.clean = to == waitNext
-	c.armed = false // net/http sets the deadline after this
-	if to != waitNext && from != waitNone && c.drain != modeServe {
-		c.setDeadline(c.wanted)
-	}
+	c.asked = t
+	release, err := c.carryOutLocked(c.life.deadlineSet())
+	c.mu.Unlock()
+	call(release)
+	return err
 }
 
-// waits reports whether net/http waits for a request.
-func (c *conn) waits() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.waiting()
+// SetDeadline covers reading too.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// begin starts the drain of this connection. It calls settled, if that is not
-// nil, once: when the move that it has started is over one way or another, at
-// once if it has started none.
-func (c *conn) begin(m mode, settled func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stays {
-		m = modeLinger
-	}
-	c.drain = m
-	c.settled = settled
-	if c.waiting() && (m == modeLinger || c.clean) {
-		c.setDeadline(c.deadline())
-	}
-	if m != modeMove || !c.waiting() || !c.clean {
-		c.settle()
-	}
-	c.tellHandlers()
-}
-
-func (c *conn) settle() {
-	if c.settled != nil {
-		c.settled()
-		c.settled = nil
-	}
-}
-
-// turnsOutHTTP2 reports, in the first change of state after which that can be
-// known, whether the connection speaks HTTP/2. nc is what net/http has of it.
-func (c *conn) turnsOutHTTP2(nc net.Conn) bool {
-	if c.known {
-		return false
-	}
-	c.known = true
-	if t, ok := nc.(*tls.Conn); ok {
-		return t.ConnectionState().NegotiatedProtocol == "h2"
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.preface == len(http2Preface)
-}
-
-// announce reports whether a response must say that the connection closes
-// after it, and whether that is the connection's first such response.
-func (c *conn) announce() (now, first bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.drain != modeLinger {
-		return false, false
-	}
-	first = !c.announced
-	c.announced = true
-	return true, first
-}
-
-// Close is where a connection moves. net/http may close twice, and by the
-// second time the connection may be served by another conn.
+// Close is where a connection moves.
 func (c *conn) Close() error {
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	v := c.life.close()
+	c.mu.Unlock()
+	if v.action == actNotTwice {
 		return net.ErrClosed
 	}
-	c.closed = true
-	moving := c.moving && c.wait != waitOver
-	c.wait = waitOver
-	c.mu.Unlock()
-	defer c.owner.remove(c)
-	moved := moving && c.owner.move(c.Conn)
-	c.mu.Lock()
-	c.settle()
-	c.mu.Unlock()
-	if moved {
+	// A connection that did not move is served on here by another conn. That one
+	// comes into the set before this one goes, so that the set is not empty.
+	defer c.home.remove(c)
+	defer c.giveTurnBack()
+	if v.action == actMove && c.home.depart(c) {
 		return nil
 	}
 	return c.Conn.Close()
+}
+
+func (c *conn) giveTurnBack() {
+	c.mu.Lock()
+	release := c.release
+	c.release = nil
+	c.mu.Unlock()
+	call(release)
+}
+
+// park makes c a connection that waits outside net/http, until the given time
+// if that is not zero.
+func (c *conn) park(a awaits, until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life.park(a)
+	c.asked = until
+}
+
+// awaitsNow returns which request c waits for, and how much time is left for
+// that; zero means that there is no bound.
+func (c *conn) awaitsNow() (awaits, time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asked.IsZero() {
+		return c.life.awaits, 0
+	}
+	return c.life.awaits, max(time.Until(c.asked), time.Millisecond)
+}
+
+// waits reports whether c waits for a request.
+func (c *conn) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life.waits()
 }

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"net"
@@ -36,16 +36,25 @@ func (s *scripted) Read(p []byte) (int, error) {
 func (s *scripted) SetReadDeadline(t time.Time) error { s.deadline = t; s.set++; return nil }
 func (s *scripted) Close() error                      { s.closed++; return nil }
 
-// An ownerStub takes every connection that comes up for a move.
-type ownerStub struct {
-	moved, removed int
-	idle           time.Time
+// A home takes every connection that comes up for a move.
+type home struct {
+	*conns
+	moved int
 }
 
-func (o *ownerStub) move(net.Conn) bool        { o.moved++; return true }
-func (o *ownerStub) remove(*conn)              { o.removed++ }
-func (o *ownerStub) lingerTime() time.Duration { return time.Hour }
-func (o *ownerStub) idleDeadline() time.Time   { return o.idle }
+func newHome() *home {
+	h := new(home)
+	h.conns = newConns(func(*conn) bool { h.moved++; return true })
+	h.linger.Store(int64(time.Hour))
+	return h
+}
+
+// conn makes a conn of c that is in the set.
+func (h *home) conn(c net.Conn, m mobility) *conn {
+	w := newConn(c, h.conns, m)
+	h.add(w)
+	return w
+}
 
 func past(t time.Time) bool { return !t.IsZero() && t.Before(time.Now()) }
 
@@ -53,8 +62,8 @@ func past(t time.Time) bool { return !t.IsZero() && t.Before(time.Now()) }
 // net/http's again, and the connection does not move.
 func TestBytesThatCrossTheDrain(t *testing.T) {
 	s := &scripted{reads: []read{{"G", nil}, {"", os.ErrDeadlineExceeded}}}
-	o := new(ownerStub)
-	c := newConn(s, o, false)
+	h := newHome()
+	c := h.conn(s, movable)
 	want := time.Now().Add(time.Minute)
 	c.SetReadDeadline(want)
 	buf := make([]byte, 16)
@@ -68,20 +77,20 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 	}
 	c.Read(buf[1:])
 	c.Close()
-	if o.moved != 0 || s.closed != 1 {
-		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
+	if h.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", h.moved, s.closed)
 	}
 }
 
 // Whatever the handler did, a hijacked connection never moves.
 func TestHijackedNeverMoves(t *testing.T) {
 	s := &scripted{reads: []read{{"GET", nil}, {"", os.ErrDeadlineExceeded}}}
-	o := new(ownerStub)
-	c := newConn(s, o, false)
+	h := newHome()
+	c := h.conn(s, movable)
 	buf := make([]byte, 16)
 	c.Read(buf)
-	c.state(waitOf(http.StateActive))
-	c.state(waitOf(http.StateHijacked))
+	c.stateChanged(c, http.StateActive)
+	c.stateChanged(c, http.StateHijacked)
 	c.begin(modeMove, nil)
 	c.SetReadDeadline(time.Time{})
 	if !s.deadline.IsZero() {
@@ -89,7 +98,7 @@ func TestHijackedNeverMoves(t *testing.T) {
 	}
 	c.Read(buf)
 	c.Close()
-	if o.moved != 0 {
+	if h.moved != 0 {
 		t.Error("it moved")
 	}
 }
@@ -101,21 +110,21 @@ func TestPrefaceNeverMoves(t *testing.T) {
 		{{"P", nil}, {"RI", nil}, {" ", nil}},
 		{{"PRI ", nil}, {"* HTTP/2.0\r\n\r\n", nil}},
 	} {
-		c := newConn(&scripted{reads: reads}, new(ownerStub), false)
+		c := newHome().conn(&scripted{reads: reads}, movable)
 		buf := make([]byte, 32)
 		for range len(reads) {
 			c.Read(buf)
 		}
-		if !c.turnsOutHTTP2(c) {
+		if !c.isHTTP2(c) {
 			t.Errorf("%v: not seen as HTTP/2", reads)
 		}
-		if c.begin(modeMove, nil); c.drain != modeLinger {
-			t.Errorf("%v: got mode %v, want linger", reads, c.drain)
+		if c.begin(modeMove, nil); c.life.mode != modeLinger {
+			t.Errorf("%v: got mode %v, want linger", reads, c.life.mode)
 		}
 	}
-	c := newConn(&scripted{reads: []read{{"PROPFIND", nil}}}, new(ownerStub), false)
+	c := newHome().conn(&scripted{reads: []read{{"PROPFIND", nil}}}, movable)
 	c.Read(make([]byte, 32))
-	if c.turnsOutHTTP2(c) {
+	if c.isHTTP2(c) {
 		t.Error("PROPFIND is not HTTP/2")
 	}
 }
@@ -124,26 +133,26 @@ func TestPrefaceNeverMoves(t *testing.T) {
 // looks for HTTP/2 first, is no move: its Close closes.
 func TestEndedWaitThatGoesOn(t *testing.T) {
 	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}, {"GET", nil}}}
-	o := new(ownerStub)
-	c := newConn(s, o, false)
+	h := newHome()
+	c := h.conn(s, movable)
 	c.begin(modeMove, nil)
 	buf := make([]byte, 14)
 	if _, err := c.Read(buf); err == nil {
 		t.Fatal("the wait was not ended")
 	}
 	c.Read(buf)
-	if c.Close(); o.moved != 0 || s.closed != 1 {
-		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
+	if c.Close(); h.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", h.moved, s.closed)
 	}
 }
 
 // A connection whose next request is in net/http's buffer is not on its way:
 // others need not wait until it is answered.
 func TestPipelinedRequestSettles(t *testing.T) {
-	c := newConn(&scripted{reads: []read{{"GET", nil}}}, new(ownerStub), false)
+	c := newHome().conn(&scripted{reads: []read{{"GET", nil}}}, movable)
 	c.Read(make([]byte, 16))
-	c.state(waitNone)
-	c.state(waitNext)
+	c.stateChanged(c, http.StateActive)
+	c.stateChanged(c, http.StateIdle)
 	settled := 0
 	c.begin(modeMove, func() { settled++ })
 	c.SetReadDeadline(time.Time{}) // net/http waits,
@@ -157,22 +166,22 @@ func TestPipelinedRequestSettles(t *testing.T) {
 // gives it more time, and a request that has come is not hurried.
 func TestLinger(t *testing.T) {
 	s := &scripted{reads: []read{{"GET", nil}, {"G", nil}}}
-	c := newConn(s, new(ownerStub), true)
+	c := newHome().conn(s, fixed)
 	buf := make([]byte, 16)
 	c.Read(buf)
-	c.state(waitNone)
+	c.stateChanged(c, http.StateActive)
 	c.begin(modeLinger, nil)
-	if now, first := c.announce(); !now || !first {
-		t.Errorf("announce: got %v, %v; want true, true", now, first)
+	if got := c.announces(); got != announceFirst {
+		t.Errorf("announce: got %v, want that it is the first time", got)
 	}
-	if now, first := c.announce(); !now || first {
-		t.Errorf("announce again: got %v, %v; want true, false", now, first)
+	if got := c.announces(); got != announceAgain {
+		t.Errorf("announce again: got %v, want that it was said before", got)
 	}
 	c.SetReadDeadline(time.Time{})
 	if !s.deadline.IsZero() {
 		t.Errorf("in a request: got deadline %v, want none", s.deadline)
 	}
-	c.state(waitNext)
+	c.stateChanged(c, http.StateIdle)
 	c.SetReadDeadline(time.Time{})
 	first := s.deadline
 	if first.IsZero() || past(first) {
@@ -182,7 +191,7 @@ func TestLinger(t *testing.T) {
 	if s.deadline.Before(first) {
 		t.Errorf("after a byte: got deadline %v, earlier than %v", s.deadline, first)
 	}
-	c.state(waitNone)
+	c.stateChanged(c, http.StateActive)
 	if !s.deadline.IsZero() {
 		t.Errorf("in the next request: got deadline %v, want none", s.deadline)
 	}
@@ -192,7 +201,7 @@ func TestLinger(t *testing.T) {
 // connection below and may have set one.
 func TestDeadlineIsSetWhenItChanges(t *testing.T) {
 	s := new(scripted)
-	c := newConn(s, new(ownerStub), false)
+	c := newHome().conn(s, movable)
 	c.SetReadDeadline(time.Time{})
 	c.SetReadDeadline(time.Time{})
 	if s.set != 0 {
@@ -214,10 +223,14 @@ func TestDeadlineIsSetWhenItChanges(t *testing.T) {
 }
 
 func TestCloseOnce(t *testing.T) {
-	s, o := new(scripted), new(ownerStub)
-	c := newConn(s, o, false)
+	s, h := new(scripted), newHome()
+	c := h.conn(s, movable)
 	c.Close()
-	if err := c.Close(); err == nil || s.closed != 1 || o.removed != 1 {
-		t.Errorf("got %v, closed %d and removed %d times; want an error, once, once", err, s.closed, o.removed)
+	if h.has(c) {
+		t.Error("it is still in the set")
+	}
+	h.add(c)
+	if err := c.Close(); err == nil || s.closed != 1 || !h.has(c) {
+		t.Errorf("got %v, closed %d times, still in the set %v; want an error, once, and that the second Close does nothing", err, s.closed, h.has(c))
 	}
 }

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func TestHTTP1OfAnH2CServerMoves(t *testing.T) {
 		used.send(get(path))
 		used.receive(want(path))
 	}
-	poll(t, "accept", func() bool { return p.old.core.fleet.size() == 2 })
+	poll(t, "accept", func() bool { return p.oldRun().conns.count(classHTTP1) == 2 })
 	p.drain()
 	p.end()
 	for _, c := range []*client{used, silent} {
@@ -40,7 +40,7 @@ func TestHTTP1OfAnH2CServerMoves(t *testing.T) {
 func TestH2C(t *testing.T) {
 	p := newPairOf(t, new(echo), h2c)
 	adopted, ours := p.tcp()
-	if err := p.new.core.adopt(ours); err != nil {
+	if err := p.new.Adopt(ours, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
@@ -58,8 +58,9 @@ func TestH2C(t *testing.T) {
 			continue
 		}
 		body, err := io.ReadAll(resp.Body)
-		if string(body) != want("/1") || err != nil || resp.ProtoMajor != 2 || !tt.server.core.fleet.speaksHTTP2() {
-			t.Errorf("%s: got %s %q, %v, known as HTTP/2: %v", name, resp.Proto, body, err, tt.server.core.fleet.speaksHTTP2())
+		http2 := tt.server.run.Load().conns.count(classHTTP2) > 0
+		if string(body) != want("/1") || err != nil || resp.ProtoMajor != 2 || !http2 {
+			t.Errorf("%s: got %s %q, %v, known as HTTP/2: %v", name, resp.Proto, body, err, http2)
 		}
 		tr.CloseIdleConnections()
 	}

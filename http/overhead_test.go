@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"bufio"
@@ -19,18 +19,17 @@ func BenchmarkRequest(b *testing.B) {
 	})
 	b.Run("restart", func(b *testing.B) {
 		s := Wrap(&http.Server{Handler: handler})
-		defer func() { s.core.feeding.Wait(); s.core.lobby.waits.Wait() }()
-		defer s.Server.Close()
+		defer s.Close()
 		benchmarkRequest(b, s.Serve)
 	})
 }
 
 func benchmarkRequest(b *testing.B, serve func(net.Listener) error) {
-	l := newFeed(&net.TCPAddr{})
+	l := newHanding(&net.TCPAddr{})
 	go serve(l)
 	client, server := net.Pipe()
 	defer client.Close()
-	if !l.feed(server) {
+	if !l.hand(server) {
 		b.Fatal("the server does not accept")
 	}
 	r := bufio.NewReader(client)

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"bufio"
@@ -38,13 +38,13 @@ func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair
 	t.Helper()
 	p := &pair{t: t, drained: make(chan error, 1)}
 	p.old, p.new = p.serve("old", handler, set), p.serve("new", handler, set)
-	p.addr = p.old.core.listener.Addr().String()
-	p.old.core.successor = func(context.Context) sender {
-		return func(c net.Conn) error {
+	p.addr = p.oldRun().listener.Addr().String()
+	p.oldRun().successor = func(context.Context) sender {
+		return func(c net.Conn, state []byte) error {
 			// The connection itself travels: there is one process only. What
 			// the old one did to its descriptor stays behind.
 			c.SetReadDeadline(time.Time{})
-			if err := p.new.core.adopt(c); err != nil {
+			if err := p.new.Adopt(c, state); err != nil {
 				return err
 			}
 			p.mu.Lock()
@@ -56,11 +56,11 @@ func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair
 	p.ctx, p.hammer = context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(func() {
 		p.hammer()
-		p.old.Server.Close()
-		p.new.Server.Close()
-		for _, k := range []*core{p.old.core, p.new.core} {
-			k.feeding.Wait()
-			k.lobby.waits.Wait()
+		p.old.Close()
+		p.new.Close()
+		for _, r := range []*run{p.oldRun(), p.newRun()} {
+			r.parked.serving.Wait()
+			r.parked.waits.Wait()
 		}
 	})
 	return p
@@ -76,11 +76,14 @@ func (p *pair) serve(name string, handler http.Handler, set func(*http.Server)) 
 		w.Header().Set("Served-By", name)
 		handler.ServeHTTP(w, r)
 	})})
-	set(s.Server)
+	set(s.HTTP)
 	go s.Serve(ln)
-	<-s.core.ready
+	poll(p.t, "the server to serve", func() bool { return s.run.Load() != nil })
 	return s
 }
+
+func (p *pair) oldRun() *run { return p.old.run.Load() }
+func (p *pair) newRun() *run { return p.new.run.Load() }
 
 // drain begins to drain the old server.
 func (p *pair) drain() { go func() { p.drained <- p.old.Shutdown(p.ctx) }() }
@@ -89,9 +92,10 @@ func (p *pair) drain() { go func() { p.drained <- p.old.Shutdown(p.ctx) }() }
 func (p *pair) draining() {
 	p.t.Helper()
 	poll(p.t, "the drain to begin", func() bool {
-		p.old.core.fleet.mu.Lock()
-		defer p.old.core.fleet.mu.Unlock()
-		return p.old.core.fleet.mode != modeServe
+		s := p.oldRun().conns
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.mode != modeServe
 	})
 }
 

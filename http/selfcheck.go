@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"bufio"
@@ -6,17 +6,17 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // selfCheck returns the size of net/http's empty read buffer, and zero if
-// net/http does not behave any more in the way that moving connections leans
-// on. It is tried out once in a process, over memory: a tiny
-// server answers one request, and the wait for the next one is ended, first
-// with nothing in net/http's buffer, then with one stray byte in it, then with
-// a whole request line. Only the first connection may come up for a move, and
-// the client may have seen nothing but the response. If a future net/http does
-// otherwise, connections are announced and closed instead.
+// net/http does not behave any more as life.go relies on. It is tried out once in
+// a process, over memory: a tiny server answers one request, and the wait for the
+// next one is ended, first with nothing in net/http's buffer, then with one stray
+// byte in it, then with a whole request line. Only the first connection may come
+// up for a move, and the client may have seen nothing but the response. Under a
+// net/http that does otherwise, connections are announced and closed instead.
 var selfCheck = sync.OnceValue(func() int {
 	moved, whole, buffer := probe("")
 	if !moved || !whole {
@@ -38,21 +38,22 @@ func probe(stray string) (moved, whole bool, buffer int) {
 	bound := time.Now().Add(5 * time.Second)
 	client.SetDeadline(bound)
 
-	o := new(probeOwner)
-	c := newConn(server, o, false)
+	var came atomic.Bool
+	home := newConns(func(*conn) bool { came.Store(true); return false })
+	c := newConn(server, home, movable)
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "probe") }),
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			c.state(waitOf(s))
+		ConnState: func(nc net.Conn, s http.ConnState) {
+			c.stateChanged(nc, s)
 			if s == http.StateIdle {
 				c.begin(modeMove, nil)
 			}
 		},
 	}
-	ln := newFeed(server.LocalAddr())
+	ln := newHanding(server.LocalAddr())
 	var served sync.WaitGroup
 	served.Go(func() { srv.Serve(ln) })
-	ln.feed(c)
+	ln.hand(c)
 
 	var requested sync.WaitGroup
 	requested.Go(func() { io.WriteString(client, "GET / HTTP/1.1\r\nHost: probe\r\n\r\n"+stray) })
@@ -63,7 +64,7 @@ func probe(stray string) (moved, whole bool, buffer int) {
 	served.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return o.moved(), whole, c.full
+	return came.Load(), whole, c.life.full
 }
 
 // readProbe reads the response and, unless it hangs up then, all that comes
@@ -84,25 +85,3 @@ func readProbe(client net.Conn, hangUp bool) bool {
 	rest, err := io.ReadAll(br)
 	return len(rest) == 0 && err == nil
 }
-
-type probeOwner struct {
-	mu   sync.Mutex
-	came bool
-}
-
-func (o *probeOwner) move(net.Conn) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.came = true
-	return false
-}
-
-func (o *probeOwner) moved() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.came
-}
-
-func (*probeOwner) remove(*conn)              {}
-func (*probeOwner) lingerTime() time.Duration { return 0 }
-func (*probeOwner) idleDeadline() time.Time   { return time.Time{} }

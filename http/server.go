@@ -1,54 +1,55 @@
-package http
+package restarthttp
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"example.com/restart"
 )
 
-// DefaultLinger is what zero means in Server.Linger when a successor serves,
-// stopLinger when nobody does any more.
+// DefaultLinger is what zero means in Server.Linger while a successor serves.
+// When the process stops for good it is one second.
 const (
 	DefaultLinger = 5 * time.Second
 	stopLinger    = time.Second
 )
 
-// A Server is an [http.Server] that can be restarted. All fields of that may be
-// set as usual, before it is started. It is a [restart.Service], for programs
-// that have a Restarter of their own; others call ListenAndServe.
-//
-// When the process is replaced, connections of HTTP/1 without TLS move to the
-// successor, still open, as soon as they wait for a request; their clients
-// notice nothing. There they are idle: IdleTimeout counts anew, and
-// ReadHeaderTimeout from the next request's first byte. Connections with TLS or
-// HTTP/2 cannot move. They are told to close, by "Connection: close" or GOAWAY,
-// and stay open for Linger, so that a request that is on its way is answered.
-// Hijacked connections are the handler's: it learns of the drain by [Draining],
-// and Run waits for them until the hammer.
-//
-// Starting a Server sets Handler, ConnState, ConnContext of the http.Server to
-// functions that call what was there, and with TLS makes TLSConfig, or adds to
-// it, the keys of session tickets. Its own Shutdown and Close must be left
-// to the Restarter.
+// A Server is an [http.Server] that can be restarted. Start it with [Serve] or
+// one of its ListenAndServe methods, or add it to a [restart.Restarter] of your
+// own: it is a [restart.Service]. It serves once, and must not be copied. All
+// fields must be set before; the methods may be called by several goroutines.
 type Server struct {
-	*http.Server
+	// HTTP is the server to be restarted. All its fields may be set. It must not
+	// be started, shut down or closed by the program, and must not be nil.
+	// Starting the Server sets Handler, ConnState, ConnContext and BaseContext to
+	// functions that call what was there and, with TLS, replaces TLSConfig by a
+	// copy with the keys of session tickets that a predecessor has left.
+	HTTP *http.Server
 
 	// Name stands for the server's listener across restarts, see
 	// [restart.Restarter.Add]. Empty means the address, which is then fixed:
 	// another address is another listener. Set it if the address may change.
 	Name string
 
+	// CertFile and KeyFile are the files of a certificate and its key. Each
+	// generation reads them anew. If they are set, the server speaks TLS.
+	CertFile, KeyFile string
+
+	// TLS makes the server speak TLS also if CertFile and KeyFile are empty. Its
+	// certificates are then those of HTTP.TLSConfig.
+	TLS bool
+
 	// BeforeBegin, if not nil, is called with the address that the server is
 	// bound to, just before it starts to serve. In a successor that is before
 	// it has taken over, and it may yet fail to: who serves is in the PID file.
+	// Only [Serve] and the ListenAndServe methods call it.
 	BeforeBegin func(address string)
 
 	// Linger is how long a connection that cannot move, once it has had its turn
@@ -59,15 +60,26 @@ type Server struct {
 	// second when the process stops for good; negative means not at all.
 	Linger time.Duration
 
-	certFile, keyFile string
-	tls               bool
-	started           atomic.Bool
+	// Logger receives events that no return value reports. Nil means the
+	// Restarter's logger, and slog.Default() without a Restarter. It is not for
+	// requests: those errors go to HTTP.ErrorLog.
+	Logger *slog.Logger
 
-	core *core
+	given *slog.Logger // the Restarter's
+
+	once       restart.ServeOnce
+	hooks      hooks
+	onShutdown callbacks
+	tickets    tickets
+	run        atomic.Pointer[run] // nil until Serve
+	announced  atomic.Int64        // connections told to close
+
+	selfCheck func() int // nil means the function of that name
 }
 
-// NewServer returns a Server for the TCP address addr, ":http" if empty, with
-// the package's default time-outs.
+// NewServer returns a Server for the TCP address addr, ":http" if empty (":https"
+// with TLS), with the package's default time-outs. A nil handler means
+// http.DefaultServeMux.
 func NewServer(addr string, handler http.Handler) *Server {
 	return Wrap(&http.Server{
 		Addr:           addr,
@@ -78,140 +90,117 @@ func NewServer(addr string, handler http.Handler) *Server {
 	})
 }
 
-// Wrap returns a Server around s, which must not be started otherwise. Add the
-// result to a Restarter instead of s itself: a bare http.Server is a
-// [restart.Service] too, but all that its Shutdown can do is to close idle
-// connections at once, and the requests on their way to them are lost.
-func Wrap(s *http.Server) *Server { return &Server{Server: s, core: newCore()} }
+// Wrap returns &Server{HTTP: s}. Add the result to a Restarter instead of s
+// itself: a bare http.Server is a [restart.Service] too, but all that its
+// Shutdown can do is to close idle connections at once, and the requests on
+// their way to them are lost.
+func Wrap(s *http.Server) *Server { return &Server{HTTP: s} }
 
-// TLS makes Serve speak TLS with the certificate and key in the files, which
-// each generation reads anew, or with those in TLSConfig if the names are
-// empty. It returns s. ListenAndServeTLS implies it.
-func (s *Server) TLS(certFile, keyFile string) *Server {
-	s.tls, s.certFile, s.keyFile = true, certFile, keyFile
-	return s
+var errNoHTTP = errors.New("restart/http: serve: the HTTP field of the Server is nil")
+
+func (s *Server) speaksTLS() bool { return s.TLS || s.CertFile != "" || s.KeyFile != "" }
+
+func (s *Server) logger() *slog.Logger {
+	switch {
+	case s.Logger != nil:
+		return s.Logger
+	case s.given != nil:
+		return s.given
+	}
+	return slog.Default()
 }
 
-// Before adds a hook to the default Restarter, see [restart.Restarter.Before].
-func (s *Server) Before(sig os.Signal, h restart.Hook) error {
-	r, err := Default()
-	if err != nil {
-		return err
-	}
-	r.Before(sig, h)
-	return nil
-}
+// SetLogger implements [restart.Logging].
+func (s *Server) SetLogger(l *slog.Logger) { s.given = l }
 
-// After adds a hook to the default Restarter, see [restart.Restarter.After].
-func (s *Server) After(sig os.Signal, h restart.Hook) error {
-	r, err := Default()
-	if err != nil {
-		return err
-	}
-	r.After(sig, h)
-	return nil
-}
-
-// ListenAndServe adds the server to the default Restarter and returns when the
-// process has drained: [http.ErrServerClosed] if in good order.
-func (s *Server) ListenAndServe() error { return s.listenAndServe(":http") }
-
-// ListenAndServeTLS is like ListenAndServe, with TLS. The files may be empty
-// if TLSConfig has certificates.
-func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
-	return s.TLS(certFile, keyFile).listenAndServe(":https")
-}
-
-func (s *Server) listenAndServe(defaultAddr string) error {
-	if s.started.Swap(true) {
-		return errTwice
-	}
-	r, err := Default()
-	if err != nil {
-		return err
-	}
-	addr := s.Addr
-	if addr == "" {
-		addr = defaultAddr
-	}
-	name := s.Name
-	if name == "" {
-		name = addr
-	}
-	bound, err := r.Add(name, "tcp", addr, s)
-	if err != nil {
-		return err
-	}
-	if s.BeforeBegin != nil {
-		s.BeforeBegin(bound.String())
-	}
-	return shared.wait()
-}
-
-// RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
-// goroutine of its own, when a drain begins, so that it can end what would
-// otherwise go on for long. What was registered with the http.Server itself
-// before Wrap is called in the end only, when nothing goes on any more.
-func (s *Server) RegisterOnShutdown(f func()) {
-	if s.core == nil {
-		s.Server.RegisterOnShutdown(f)
-		return
-	}
-	s.core.onShutdown.add(f)
-}
-
-// errUnmade says that a Server was not made properly.
-var errUnmade = errors.New("restart/http: a Server is made by NewServer or Wrap")
-
-// Announced returns how many connections were told to close because they could
-// not move. [restart.Restarter.Status] adds it up.
-func (s *Server) Announced() int {
-	if s.core == nil {
-		return 0
-	}
-	return int(s.core.announced.Load())
-}
-
-// Serve implements [restart.Service].
+// Serve implements [restart.Service]: a Restarter calls it. It fails if Before or
+// After was called, whose hooks would never run.
 func (s *Server) Serve(l net.Listener) error {
-	if s.core == nil {
-		return errUnmade
+	if err := s.once.Begin(l); err != nil {
+		return err
 	}
-	s.core.prepare(s, l)
-	defer close(s.core.served)
-	if s.tls {
+	defer s.once.End()
+	if s.HTTP == nil {
+		return errNoHTTP
+	}
+	if err := s.hooks.refuse(); err != nil {
+		return err
+	}
+	if s.speaksTLS() {
 		if err := s.checkCertificate(); err != nil {
 			return err
 		}
-		return s.Server.ServeTLS(s.core.listener, s.certFile, s.keyFile)
+		s.HTTP.TLSConfig = s.tickets.installIn(s.HTTP.TLSConfig)
 	}
-	return s.Server.Serve(s.core.listener)
+	r := newRun(s, l)
+	s.run.Store(r)
+	if s.speaksTLS() {
+		return s.HTTP.ServeTLS(r.listener, s.CertFile, s.KeyFile)
+	}
+	return s.HTTP.Serve(r.listener)
 }
 
 // checkCertificate says which file is wrong; ServeTLS would not.
 func (s *Server) checkCertificate() error {
-	if s.certFile == "" && s.keyFile == "" {
+	if s.CertFile == "" && s.KeyFile == "" {
 		return nil
 	}
-	if _, err := tls.LoadX509KeyPair(s.certFile, s.keyFile); err != nil {
-		return fmt.Errorf("restart/http: certificate %s with key %s: %w", s.certFile, s.keyFile, err)
+	if _, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile); err != nil {
+		return fmt.Errorf("restart/http: load certificate %s with key %s: %w", s.CertFile, s.KeyFile, err)
 	}
 	return nil
 }
 
-// Shutdown implements [restart.Service].
+// Shutdown implements [restart.Service]: a Restarter calls it. It moves, announces
+// and finishes connections as the package documentation says. Hijacked
+// connections are not waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if s.core == nil {
-		return errUnmade
+	if s.HTTP == nil {
+		return nil
 	}
-	return s.core.shutdown(ctx, s)
+	s.onShutdown.call()
+	s.once.Stop(ctx)
+	if r := s.run.Load(); r != nil {
+		return r.drain(ctx)
+	}
+	return s.HTTP.Shutdown(ctx) // never served
 }
 
-// Adopt implements [restart.Adopter]: it takes a connection that the server of
-// the same name in the predecessor has handed over.
-func (s *Server) Adopt(c net.Conn, _ []byte) error {
-	if s.core == nil {
-		return errUnmade
+// Close closes the listener and all connections at once but those that are
+// hijacked or on their way to the successor. A Restarter calls it when a drain
+// takes too long, see [restart.Options.HammerTime].
+func (s *Server) Close() error {
+	if s.HTTP == nil {
+		return nil
 	}
-	return s.core.adopt(c)
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.once.Stop(now)
+	if r := s.run.Load(); r != nil {
+		r.stopMoving()
+	}
+	return s.HTTP.Close()
 }
+
+// Adopt implements [restart.Adopter]: a Restarter calls it with a connection that
+// the server of the same name in the predecessor has handed over. A nil state
+// means a connection of HTTP/1 without TLS that waits for a request. Adopt
+// refuses, and leaves c as it was, when it does not know the state, and
+// when the server speaks TLS.
+func (s *Server) Adopt(c net.Conn, state []byte) error {
+	r := s.run.Load()
+	if r == nil {
+		return errors.New("restart/http: adopt a connection: the server does not serve yet")
+	}
+	return r.adopt(c, state)
+}
+
+// RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
+// goroutine of its own, when a drain begins, so that it can end what would
+// otherwise go on for long. A function that was registered with HTTP itself is
+// called in the end only, when nothing goes on any more.
+func (s *Server) RegisterOnShutdown(f func()) { s.onShutdown.add(f) }
+
+// Announced returns how many connections were told to close because they could
+// not move. [restart.Restarter.Status] adds it up.
+func (s *Server) Announced() int { return int(s.announced.Load()) }

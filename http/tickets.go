@@ -1,11 +1,10 @@
-package http
+package restarthttp
 
 import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -21,12 +20,11 @@ const (
 // its session with the successor: crypto/tls makes keys anew in every process,
 // and a restart would make every client do a full handshake at once. They go
 // from process to process in memory only, and are rotated as crypto/tls does.
+// The zero value has no keys yet and makes them when they are needed.
 type tickets struct {
-	now func() time.Time
-
 	mu     sync.Mutex
 	keys   []ticketKey // newest first
-	sealer *tls.Config // does the cryptography with keys
+	sealer tls.Config  // does the cryptography with keys
 }
 
 type ticketKey struct {
@@ -34,7 +32,16 @@ type ticketKey struct {
 	Created time.Time `json:"created"`
 }
 
-func newTickets() *tickets { return &tickets{now: time.Now, sealer: new(tls.Config)} }
+// installIn returns a copy of c that uses the keys: another server may have the
+// same c. A nil c is an empty one.
+func (t *tickets) installIn(c *tls.Config) *tls.Config {
+	if c == nil {
+		c = new(tls.Config)
+	}
+	c = c.Clone()
+	t.install(c)
+	return c
+}
 
 // install makes c use the keys, and what its GetConfigForClient returns, unless
 // these say themselves how tickets are to be treated.
@@ -107,7 +114,7 @@ var anySession = []byte{
 func (t *tickets) rotate() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.now()
+	now := time.Now()
 	if len(t.keys) > 0 && now.Sub(t.keys[0].Created) < ticketRotation {
 		return nil
 	}
@@ -115,16 +122,16 @@ func (t *tickets) rotate() error {
 	if _, err := rand.Read(key.Key[:]); err != nil {
 		return err
 	}
-	t.keep(append([]ticketKey{key}, t.keys...))
+	t.keepLocked(append([]ticketKey{key}, t.keys...))
 	return nil
 }
 
-// keep takes those of keys that are not too old.
-func (t *tickets) keep(keys []ticketKey) {
+// keepLocked takes those of keys that are not too old.
+func (t *tickets) keepLocked(keys []ticketKey) {
 	t.keys = nil
 	var raw [][32]byte
 	for _, k := range keys {
-		if age := t.now().Sub(k.Created); age >= -ticketRotation && age < ticketLifetime {
+		if age := time.Since(k.Created); age >= -ticketRotation && age < ticketLifetime {
 			t.keys = append(t.keys, k)
 			raw = append(raw, k.Key)
 		}
@@ -148,32 +155,36 @@ func (t *tickets) state() ([]byte, error) {
 	return json.Marshal(ticketState{t.keys})
 }
 
-// restore takes the predecessor's keys. Without them clients only have to do a
-// full handshake, so a state that is not understood stops nothing.
-func (t *tickets) restore(state []byte) {
+// restore takes the keys of the predecessor.
+func (t *tickets) restore(state []byte) error {
 	var s ticketState
 	if err := json.Unmarshal(state, &s); err != nil {
-		slog.Warn("restart/http: session ticket keys of the predecessor are not usable", "error", err)
-		return
+		return fmt.Errorf("decode session ticket keys: %w", err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keep(s.Keys)
+	t.keepLocked(s.Keys)
+	return nil
 }
 
 // State implements [restart.Stateful]: the successor gets the keys of the TLS
 // session tickets, so that clients can resume their sessions there.
 func (s *Server) State() ([]byte, error) {
-	if s.core == nil || !s.tls {
+	if !s.speaksTLS() {
 		return nil, nil
 	}
-	return s.core.tickets.state()
+	return s.tickets.state()
 }
 
-// Restore implements [restart.Stateful].
+// Restore implements [restart.Stateful]. Without the keys clients only have to do
+// a full handshake, so a state that it does not understand is logged and is no
+// error.
 func (s *Server) Restore(state []byte) error {
-	if s.core != nil && s.tls && len(state) > 0 {
-		s.core.tickets.restore(state)
+	if !s.speaksTLS() || len(state) == 0 {
+		return nil
+	}
+	if err := s.tickets.restore(state); err != nil {
+		s.logger().Warn("restart/http: session tickets of the predecessor cannot be used", "error", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"errors"
@@ -7,13 +7,14 @@ import (
 	"syscall"
 )
 
-// What net/http, handlers and io.Copy look for in a connection.
+// These methods are what net/http, handlers and io.Copy look for in a
+// connection beside those of net.Conn.
 
 // NetConn returns the connection below. Who has it may set deadlines on it.
 func (c *conn) NetConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.bared, c.limited = true, true
+	c.limited = limitedPerhaps
 	return c.Conn
 }
 

@@ -1,9 +1,7 @@
-package http
+package restarthttp
 
 import (
 	"crypto/tls"
-	"net"
-	"net/http"
 	"testing"
 )
 
@@ -39,13 +37,13 @@ func TestOwnTicketKeys(t *testing.T) {
 	} {
 		c := new(tls.Config)
 		set(c)
-		newTickets().install(c)
+		new(tickets).install(c)
 		if c.UnwrapSession != nil {
 			t.Errorf("%s: what the program has set is overridden", name)
 		}
 	}
 	none := new(tls.Config)
-	if newTickets().install(none); none.UnwrapSession == nil {
+	if new(tickets).install(none); none.UnwrapSession == nil {
 		t.Error("without keys of its own, a program does not get ours")
 	}
 }
@@ -53,9 +51,11 @@ func TestOwnTicketKeys(t *testing.T) {
 // A configuration for one client is as good as the server's own.
 func TestTicketsWithGetConfigForClient(t *testing.T) {
 	generation := func(state []byte) (*tickets, *tls.Config) {
-		k, perHost := newTickets(), new(tls.Config)
+		k, perHost := new(tickets), new(tls.Config)
 		if state != nil {
-			k.restore(state)
+			if err := k.restore(state); err != nil {
+				t.Fatal(err)
+			}
 		}
 		c := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return perHost, nil }}
 		k.install(c)
@@ -80,7 +80,7 @@ func TestTicketsWithGetConfigForClient(t *testing.T) {
 	}
 
 	none := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }}
-	newTickets().install(none)
+	new(tickets).install(none)
 	if got, err := none.GetConfigForClient(nil); got != nil || err != nil {
 		t.Errorf("got %v, %v; want nil, for the server's own", got, err)
 	}
@@ -90,26 +90,18 @@ func TestTicketsWithGetConfigForClient(t *testing.T) {
 // generation, in whatever order they start.
 func TestSharedTLSConfig(t *testing.T) {
 	shared := new(tls.Config)
-	var servers []*Server
+	var configs []*tls.Config
 	for range 2 {
-		s := Wrap(&http.Server{TLSConfig: shared}).TLS("", "")
-		s.core.prepare(s, feedListener(t))
-		servers = append(servers, s)
+		configs = append(configs, new(tickets).installIn(shared))
 	}
 	if shared.WrapSession != nil {
 		t.Error("the program's configuration was changed")
 	}
-	ticket := seal(t, servers[0].TLSConfig)
-	for i, s := range servers {
-		ss, err := s.TLSConfig.UnwrapSession(ticket, tls.ConnectionState{})
+	ticket := seal(t, configs[0])
+	for i, c := range configs {
+		ss, err := c.UnwrapSession(ticket, tls.ConnectionState{})
 		if got, want := ss != nil, i == 0; got != want || err != nil {
 			t.Errorf("server %d: resumes %v, %v; want %v", i, got, err, want)
 		}
 	}
-}
-
-func feedListener(t *testing.T) *feed {
-	f := newFeed(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	t.Cleanup(func() { f.Close() })
-	return f
 }

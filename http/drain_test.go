@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"context"
@@ -11,19 +11,19 @@ import (
 // closed meanwhile take no turn.
 func TestAnnouncementsAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFleet()
+		h := newHome()
+		r := &run{conns: h.conns}
 		var all []*conn
 		for i := range 10 {
-			c := newConn(new(scripted), new(ownerStub), true)
-			f.add(c)
+			c := h.conn(new(scripted), fixed)
 			if i%2 == 1 {
-				f.leave(c, f.http2)
+				h.become(c, classHTTP2)
 			}
 			all = append(all, c)
 		}
 		told := func() (n int) {
 			for _, c := range all {
-				if now, _ := c.announce(); now {
+				if c.announces() != announceNot {
 					n++
 				}
 			}
@@ -31,7 +31,7 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 		}
 		began := time.Now()
 		over := make(chan struct{})
-		go func() { f.begin(t.Context(), modeLinger, 500*time.Millisecond); close(over) }()
+		go func() { r.giveTurns(t.Context(), modeLinger, 500*time.Millisecond); close(over) }()
 		synctest.Wait()
 		if got := told(); got != 1 {
 			t.Errorf("at first %d are told, want 1", got)
@@ -42,8 +42,8 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 			t.Errorf("after 200 ms %d are told, want 5: all within 500 ms", got)
 		}
 		for _, c := range all {
-			if now, _ := c.announce(); !now {
-				f.remove(c)
+			if c.announces() == announceNot {
+				h.remove(c)
 			}
 		}
 		<-over
@@ -56,7 +56,7 @@ func TestAnnouncementsAreSpread(t *testing.T) {
 // wantTold checks that all handlers are told within the linger time.
 func wantTold(t *testing.T, signals []<-chan struct{}) {
 	t.Helper()
-	time.Sleep(new(ownerStub).lingerTime())
+	time.Sleep(newHome().lingerTime())
 	synctest.Wait()
 	for i, s := range signals {
 		select {
@@ -71,20 +71,20 @@ func wantTold(t *testing.T, signals []<-chan struct{}) {
 // handler's, which has to learn of the drain all the same.
 func TestHijackedBeforeItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFleet()
+		h := newHome()
+		r := &run{conns: h.conns}
 		var all []*conn
 		for range 3 {
-			c := newConn(new(scripted), new(ownerStub), true)
-			f.add(c)
+			c := h.conn(new(scripted), fixed)
 			all = append(all, c)
 		}
 		over := make(chan struct{})
-		go func() { f.begin(t.Context(), modeLinger, time.Hour); close(over) }()
+		go func() { r.giveTurns(t.Context(), modeLinger, time.Hour); close(over) }()
 		synctest.Wait()
 		var signals []<-chan struct{}
 		for _, c := range all {
-			f.leave(c, f.hijacked)
-			signals = append(signals, c.drainSignal())
+			h.become(c, classHijacked)
+			signals = append(signals, c.draining())
 		}
 		<-over
 		wantTold(t, signals)
@@ -95,16 +95,16 @@ func TestHijackedBeforeItsTurn(t *testing.T) {
 // drain's beginning, whenever the connection has its turn.
 func TestHandlersDoNotWaitForTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFleet()
+		h := newHome()
+		r := &run{conns: h.conns}
 		var signals []<-chan struct{}
 		for range 20 {
-			c := newConn(new(scripted), new(ownerStub), true)
-			f.add(c)
-			signals = append(signals, c.drainSignal())
+			c := h.conn(new(scripted), fixed)
+			signals = append(signals, c.draining())
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		f.begin(ctx, modeLinger, time.Hour)
+		r.giveTurns(ctx, modeLinger, time.Hour)
 		wantTold(t, signals)
 	})
 }
@@ -112,14 +112,15 @@ func TestHandlersDoNotWaitForTurns(t *testing.T) {
 // The hammer does not wait for turns.
 func TestAnnouncementsEndWithTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFleet()
+		h := newHome()
+		r := &run{conns: h.conns}
 		for range 3 {
-			f.add(newConn(new(scripted), new(ownerStub), true))
+			h.conn(new(scripted), fixed)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		f.begin(ctx, modeLinger, time.Hour)
+		r.giveTurns(ctx, modeLinger, time.Hour)
 		if got := time.Since(began); got != time.Millisecond {
 			t.Errorf("returned after %v, want the end of the context", got)
 		}

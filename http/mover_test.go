@@ -1,9 +1,7 @@
-package http
+package restarthttp
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 )
 
@@ -44,12 +42,10 @@ func TestConnectionMovesWithAnEmptyLine(t *testing.T) {
 			c.receive("POST /1 hello ")
 			c.send(line.after)
 			poll(t, "the empty line to be read", func() bool {
-				p.old.core.fleet.mu.Lock()
-				defer p.old.core.fleet.mu.Unlock()
-				for c := range p.old.core.fleet.conns {
+				for _, c := range p.oldRun().conns.list() {
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					return c.wait == waitNext && c.last == [3]byte{'o', '\r', '\n'}
+					return c.life.stage == stageWaiting && c.life.awaits == awaitsNext && c.life.last == [3]byte{'o', '\r', '\n'}
 				}
 				return false
 			})
@@ -70,9 +66,7 @@ func TestConnectionThatHasSentNothingMoves(t *testing.T) {
 	p := newPair(t, new(echo))
 	c := p.dial()
 	poll(t, "accept", func() bool {
-		p.old.core.fleet.mu.Lock()
-		defer p.old.core.fleet.mu.Unlock()
-		return len(p.old.core.fleet.conns) == 1
+		return p.oldRun().conns.count(classHTTP1) == 1
 	})
 	p.drain()
 	p.end()
@@ -113,11 +107,10 @@ func TestBusyConnectionMovesAfterItsResponse(t *testing.T) {
 // A refusal by the successor loses nothing: the connection is served here.
 func TestRefusedConnectionIsServedOn(t *testing.T) {
 	p := newPair(t, new(echo))
-	p.new.core.lobby.Close()
+	p.newRun().parked.Close()
 	c := p.dial()
 	c.send(get("/1"))
 	c.receive(want("/1"))
-	p.old.core.linger.Store(0)
 	p.drain()
 	p.draining()
 	c.send(get("/2"))
@@ -125,105 +118,6 @@ func TestRefusedConnectionIsServedOn(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	p.end()
-}
-
-// Requests as clients may send them, in bytes, with what must come back.
-var conversations = []struct {
-	name  string
-	sent  string
-	want  []string
-	paths []string
-}{
-	{"two pipelined", get("/a") + get("/b"), []string{want("/a"), want("/b")}, []string{"/a", "/b"}},
-	{
-		"pipelined POSTs",
-		"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" +
-			"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nyou",
-		[]string{"POST /a hello ", "POST /b you "},
-		[]string{"/a", "/b"},
-	},
-	{
-		"chunked with trailer",
-		"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: Sum\r\n\r\n" +
-			"5\r\nhello\r\n3\r\nyou\r\n0\r\nSum: 42\r\n\r\n" + get("/b"),
-		[]string{"POST /a helloyou 42", want("/b")},
-		[]string{"/a", "/b"},
-	},
-	{
-		"stray CRLF after a POST", // what net/http takes, and no more
-		"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\r\n" + get("/b"),
-		[]string{"POST /a hello ", want("/b")},
-		[]string{"/a", "/b"},
-	},
-	{
-		"HTTP/1.0 keep-alive",
-		"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-		[]string{want("/a"), want("/b")},
-		[]string{"/a", "/b"},
-	},
-}
-
-// Whatever byte of a conversation the drain falls on, each request is answered
-// once, in order and whole, by one of the two.
-func TestDrainAtEveryByte(t *testing.T) {
-	for _, conv := range conversations {
-		t.Run(conv.name, func(t *testing.T) {
-			for at := range len(conv.sent) + 1 {
-				for _, wait := range []string{"consumed", "not consumed", "drained first"} {
-					splitAt(t, conv.sent, conv.want, conv.paths, at, wait)
-					if t.Failed() {
-						t.Fatalf("at byte %d of %q, %s", at, conv.sent, wait)
-					}
-				}
-			}
-		})
-	}
-}
-
-// splitAt sends the first bytes, begins a drain, and sends the rest.
-func splitAt(t *testing.T, sent string, want, paths []string, at int, wait string) {
-	t.Run(fmt.Sprint(at, wait), func(t *testing.T) {
-		e := new(echo)
-		p := newPair(t, e)
-		c := p.dial()
-		c.send(get("/first"))
-		c.receive("GET /first  ")
-
-		c.send(sent[:at])
-		complete := completed(sent[:at], len(want))
-		if wait == "consumed" {
-			// What is complete has been answered, the rest is in net/http's
-			// buffer or on its way there.
-			for i := range complete {
-				poll(t, "an answer", func() bool { return e.times(paths[i]) == 1 })
-			}
-		}
-		p.drain()
-		if wait != "not consumed" {
-			p.draining()
-		}
-		c.send(sent[at:])
-		for _, w := range want {
-			c.receive(w)
-		}
-		c.send(get("/last"))
-		c.receive("GET /last  ")
-		for _, path := range paths {
-			if got := e.times(path); got != 1 {
-				t.Errorf("%s: answered %d times, want once", path, got)
-			}
-		}
-		p.end()
-	})
-}
-
-// completed counts the requests that are whole in the bytes; the last one is
-// not counted, so that nobody waits for one that may be in pieces.
-func completed(sent string, n int) int {
-	if strings.Contains(sent, "/b HTTP") && n > 1 {
-		return 1
-	}
-	return 0
 }
 
 // A client that asks first (Expect: 100-continue) gets its answer wherever the

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 // What a program sets in its http.Server goes on to work as in any other.
 
-// The lobby is served too, but nobody has to know.
+// net/http serves parked as a second listener, but nobody has to know.
 func TestBaseContextIsCalledOnce(t *testing.T) {
 	var calls atomic.Int32
 	p := newPairOf(t, new(echo), func(s *http.Server) {
@@ -29,7 +29,7 @@ func TestBaseContextIsCalledOnce(t *testing.T) {
 	c.receive(want("/1"))
 	p.drain()
 	p.end()
-	c.send(get("/2")) // by way of the lobby
+	c.send(get("/2")) // by way of parked
 	c.receive(want("/2"))
 	if got := calls.Load(); got != 2 {
 		t.Errorf("called %d times for two servers, want 2", got)

@@ -1,4 +1,4 @@
-package http
+package restarthttp
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"example.com/restart"
 )
 
 // tcp returns both ends of a connection that no server has accepted.
@@ -30,25 +32,19 @@ func (p *pair) tcp() (client, server net.Conn) {
 	return client, server
 }
 
-func (f *fleet) size() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.conns)
-}
-
 // An adopted connection has been idle: until its first byte the idle time-out
 // holds, and the time for reading a request begins only then.
 func TestAdoptedConnectionIsIdle(t *testing.T) {
 	s := &scripted{reads: []read{{"\r", nil}, {"\n", nil}, {"G", nil}, {"ET", nil}}}
-	o := &ownerStub{idle: time.Now().Add(time.Hour)}
-	c := newConn(s, o, false)
-	c.inLobby = true
+	idle := time.Now().Add(time.Hour)
+	c := newHome().conn(s, movable)
+	c.park(awaitsNext, idle)
 	s.onRead = func() {
-		if !s.deadline.Equal(o.idle) {
-			t.Errorf("while it waits: got deadline %v, want the idle one %v", s.deadline, o.idle)
+		if !s.deadline.Equal(idle) {
+			t.Errorf("while it waits: got deadline %v, want the idle one %v", s.deadline, idle)
 		}
 	}
-	if !c.await() {
+	if !c.awaitByte() {
 		t.Fatal("got false, want true: a request has begun")
 	}
 	s.onRead = nil
@@ -69,13 +65,13 @@ func TestAdoptedConnectionIsIdle(t *testing.T) {
 	}
 }
 
-// Who waits in the lobby moves on when its process is replaced in turn, unless
+// A parked connection moves on when its process is replaced in turn, unless
 // a request has begun.
-func TestLobbyMovesOn(t *testing.T) {
+func TestParkedMovesOn(t *testing.T) {
 	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
-	o := new(ownerStub)
-	c := newConn(s, o, false)
-	c.inLobby = true
+	h := newHome()
+	c := h.conn(s, movable)
+	c.park(awaitsNext, time.Time{})
 	settled := 0
 	s.onRead = func() {
 		c.begin(modeMove, func() { settled++ })
@@ -83,35 +79,35 @@ func TestLobbyMovesOn(t *testing.T) {
 			t.Errorf("the wait was not ended: deadline %v", s.deadline)
 		}
 	}
-	if c.await() {
+	if c.awaitByte() {
 		t.Fatal("got true, want false: nothing came")
 	}
 	c.Close()
-	if o.moved != 1 || settled != 1 {
-		t.Errorf("got %d moves, %d times settled; want 1, 1", o.moved, settled)
+	if h.moved != 1 || settled != 1 {
+		t.Errorf("got %d moves, %d times settled; want 1, 1", h.moved, settled)
 	}
 
 	s = &scripted{reads: []read{{"G", nil}}}
-	c = newConn(s, o, false)
-	c.inLobby = true
+	c = h.conn(s, movable)
+	c.park(awaitsNext, time.Time{})
 	settled = 0
 	s.onRead = func() { c.begin(modeMove, func() { settled++ }) }
-	if !c.await() || past(s.deadline) || settled != 1 {
+	if !c.awaitByte() || past(s.deadline) || settled != 1 {
 		t.Errorf("a byte crossed the drain: got deadline %v, %d times settled; want none, 1", s.deadline, settled)
 	}
 }
 
 // An idle time-out closes, and moves nothing.
-func TestLobbyTimesOut(t *testing.T) {
+func TestParkedTimesOut(t *testing.T) {
 	s := &scripted{reads: []read{{"", os.ErrDeadlineExceeded}}}
-	o := &ownerStub{idle: time.Now()}
-	c := newConn(s, o, false)
-	c.inLobby = true
-	if c.await() {
+	h := newHome()
+	c := h.conn(s, movable)
+	c.park(awaitsNext, time.Now())
+	if c.awaitByte() {
 		t.Fatal("got true, want false")
 	}
-	if c.Close(); o.moved != 0 || s.closed != 1 {
-		t.Errorf("got %d moves, %d closes; want 0, 1", o.moved, s.closed)
+	if c.Close(); h.moved != 0 || s.closed != 1 {
+		t.Errorf("got %d moves, %d closes; want 0, 1", h.moved, s.closed)
 	}
 }
 
@@ -127,7 +123,7 @@ func TestAdoptedConnectionCanBeHijacked(t *testing.T) {
 		io.Copy(c, rw)
 	}), func(s *http.Server) { s.ReadTimeout = 10 * time.Second })
 	client, server := p.tcp()
-	if err := p.new.core.adopt(server); err != nil {
+	if err := p.new.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(client, get("/1")+"more")
@@ -139,39 +135,39 @@ func TestAdoptedConnectionCanBeHijacked(t *testing.T) {
 }
 
 // Closing a server closes those who wait, and nobody comes in any more.
-func TestCloseEmptiesTheLobby(t *testing.T) {
+func TestCloseClosesParked(t *testing.T) {
 	p := newPair(t, new(echo))
 	client, server := p.tcp()
-	if err := p.new.core.adopt(server); err != nil {
+	if err := p.new.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
-	p.new.Server.Close()
+	p.new.Close()
 	if _, err := client.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("got %v, want EOF", err)
 	}
-	p.new.core.lobby.waits.Wait()
-	if n := p.new.core.fleet.size(); n != 0 {
+	p.newRun().parked.waits.Wait()
+	if n := p.newRun().conns.count(classHTTP1); n != 0 {
 		t.Errorf("got %d connections left, want none", n)
 	}
 	_, late := p.tcp()
-	if err := p.new.core.adopt(late); err == nil {
+	if err := p.new.Adopt(late, nil); err == nil {
 		t.Error("adopted after Close")
 	}
 }
 
 // Who is in stays in; who comes too late stays with the predecessor.
-func TestSealedLobby(t *testing.T) {
+func TestSealedParked(t *testing.T) {
 	p := newPair(t, new(echo))
 	client, server := p.tcp()
-	if err := p.new.core.adopt(server); err != nil {
+	if err := p.new.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
-	p.new.core.lobby.seal()
+	p.newRun().parked.seal()
 	_, late := p.tcp()
-	if err := p.new.core.adopt(late); err == nil {
+	if err := p.new.Adopt(late, nil); err == nil {
 		t.Error("adopted although nobody would wait for it")
 	}
-	if n := p.new.core.fleet.size(); n != 1 {
+	if n := p.newRun().conns.count(classHTTP1); n != 1 {
 		t.Errorf("got %d connections, want the first", n)
 	}
 	io.WriteString(client, get("/1"))
@@ -185,7 +181,7 @@ func TestSealedLobby(t *testing.T) {
 func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 	told := make(chan struct{})
 	p := newPair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		signal := Draining(r.Context())
+		signal := restart.Draining(r.Context())
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -198,8 +194,8 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	sent := make(chan struct{}, 100)
-	p.old.core.successor = func(context.Context) sender {
-		return func(net.Conn) error { sent <- struct{}{}; <-hang; return errors.New("gone") }
+	p.oldRun().successor = func(context.Context) sender {
+		return func(net.Conn, []byte) error { sent <- struct{}{}; <-hang; return errors.New("gone") }
 	}
 	p.old.Linger = time.Millisecond
 	p.dial().send(get("/hijack"))
@@ -207,13 +203,12 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 		p.dial()
 	}
 	_, server := p.tcp()
-	if err := p.old.core.adopt(server); err != nil {
+	if err := p.old.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
 	poll(t, "all connections", func() bool {
-		p.old.core.fleet.mu.Lock()
-		defer p.old.core.fleet.mu.Unlock()
-		return len(p.old.core.fleet.conns) == 2*fewestAtOnce+1 && len(p.old.core.fleet.hijacked) == 1
+		s := p.oldRun().conns
+		return s.count(classHTTP1) == 2*fewestAtOnce+1 && s.count(classHijacked) == 1
 	})
 	p.drain()
 	<-sent
@@ -233,17 +228,17 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// The same for one that waited in the lobby and is on its way.
-func TestLobbyIsLeftAtTheHammer(t *testing.T) {
+// The same for one that was parked and is on its way.
+func TestParkedIsLeftAtTheHammer(t *testing.T) {
 	p := newPair(t, new(echo))
 	hang := make(chan struct{})
 	defer close(hang)
 	sent := make(chan struct{})
-	p.old.core.successor = func(context.Context) sender {
-		return func(net.Conn) error { close(sent); <-hang; return errors.New("gone") }
+	p.oldRun().successor = func(context.Context) sender {
+		return func(net.Conn, []byte) error { close(sent); <-hang; return errors.New("gone") }
 	}
 	_, server := p.tcp()
-	if err := p.old.core.adopt(server); err != nil {
+	if err := p.old.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
 	p.drain()

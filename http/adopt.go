@@ -1,0 +1,175 @@
+package restarthttp
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// The new process's side of a move. A connection that comes waits outside
+// net/http for the first byte of its next request, and goes to net/http then.
+
+// adopt takes a connection from the predecessor, see Server.Adopt.
+func (r *run) adopt(socket net.Conn, state []byte) error {
+	m, err := parseMoved(state, r.mover)
+	if err != nil {
+		return err
+	}
+	nc, err := r.mover.attach(socket, m.State)
+	if err != nil {
+		return err
+	}
+	c := r.newConn(nc)
+	c.park(m.awaits(), r.waitUntil(m))
+	if !r.parked.admit(c) {
+		return http.ErrServerClosed
+	}
+	return nil
+}
+
+// waitUntil is when the wait for a request times out, zero if never. A
+// connection that has had a request is idle. One that has not must send one:
+// net/http would count from when it was accepted. The time that was left in the
+// predecessor is a bound too, so that restarts keep no silent connection alive.
+func (r *run) waitUntil(m moved) time.Time {
+	bound := idleTimeout(r.server.HTTP)
+	if m.awaits() == awaitsFirst {
+		bound = readHeaderTimeout(r.server.HTTP)
+	}
+	if left := m.left(); left > 0 && (bound <= 0 || left < bound) {
+		bound = left
+	}
+	if bound <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(bound)
+}
+
+// idleTimeout is what net/http uses, as documented at the field.
+func idleTimeout(s *http.Server) time.Duration {
+	if s.IdleTimeout != 0 {
+		return s.IdleTimeout
+	}
+	return s.ReadTimeout
+}
+
+// readHeaderTimeout is what net/http uses, as documented at the field.
+func readHeaderTimeout(s *http.Server) time.Duration {
+	if s.ReadHeaderTimeout != 0 {
+		return s.ReadHeaderTimeout
+	}
+	return s.ReadTimeout
+}
+
+// A parked holds connections that wait outside net/http. They could wait inside,
+// but net/http would keep buffers and a large stack for each, and would count
+// the wait as time for reading the head of a request. net/http serves parked
+// like any listener.
+type parked struct {
+	*handing
+	conns *conns
+	serve func(net.Listener) error // net/http's
+
+	mu      sync.Mutex
+	sealed  bool // nobody may come any more
+	start   sync.Once
+	waits   sync.WaitGroup
+	serving sync.WaitGroup
+}
+
+func newParked(addr net.Addr, s *conns, serve func(net.Listener) error) *parked {
+	return &parked{handing: newHanding(addr), conns: s, serve: serve}
+}
+
+// admit lets c wait. It reports false, and leaves c to the caller, when parked is
+// sealed.
+func (p *parked) admit(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sealed {
+		return false
+	}
+	// net/http serves several listeners side by side. It gets this one when
+	// somebody comes, and ends serving with the others.
+	p.start.Do(func() { p.serving.Go(func() { _ = p.serve(p) }) })
+	p.conns.add(c)
+	p.waits.Go(func() {
+		if !c.awaitByte() || !p.hand(c) {
+			c.Close()
+		}
+	})
+	return true
+}
+
+// awaitByte returns when the client of a parked connection has sent something: a
+// request begins. If it reports false the connection is to be closed, which may
+// move it on.
+func (c *conn) awaitByte() bool {
+	c.mu.Lock()
+	release, _ := c.carryOutLocked(verdict{deadline: c.life.deadline()})
+	c.mu.Unlock()
+	call(release)
+	for {
+		n, err := c.Conn.Read(c.first[:])
+		switch {
+		case n == 0:
+			c.noteRead(nil, 0, err)
+			return false
+		case emptyLines(c.first[:]):
+			// Empty lines may come before a request (RFC 9112, 2.2). net/http
+			// skips them after a POST, but another process may have seen that.
+		default:
+			c.unpark()
+			return true
+		}
+	}
+}
+
+func (c *conn) unpark() {
+	c.mu.Lock()
+	c.ahead = c.first[:]
+	c.asked = time.Time{} // net/http will ask
+	release, _ := c.carryOutLocked(c.life.unpark())
+	c.mu.Unlock()
+	call(release)
+}
+
+// closeParked closes c if it waits outside net/http.
+func (c *conn) closeParked() {
+	c.mu.Lock()
+	is := c.life.stage == stageParked
+	c.mu.Unlock()
+	if is {
+		c.Close()
+	}
+}
+
+// seal lets nobody come any more. Those that wait go on waiting.
+func (p *parked) seal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sealed = true
+}
+
+// Close ends parked and closes the connections that wait. net/http calls it when
+// it shuts down or closes.
+func (p *parked) Close() error {
+	p.seal()
+	for _, c := range p.conns.list() {
+		c.closeParked()
+	}
+	return p.handing.Close()
+}
+
+// wait waits until nobody waits any more, or for ctx: somebody may be on the way
+// to a successor that does not answer. Nobody may come any more.
+func (p *parked) wait(ctx context.Context) {
+	over := make(chan struct{})
+	go func() { p.waits.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,39 @@
+// Package restarthttp serves HTTP in a program that can be restarted so that no
+// client notices. One changed import makes one of a program that calls
+// http.ListenAndServe.
+//
+// The process is replaced on SIGHUP: a new one is started, takes over the
+// sockets, and the old one finishes what it had begun. How that works is told in
+// package example.com/restart.
+//
+// # Starting servers
+//
+// [Serve] starts one server or several and returns nil when the process was
+// replaced or stopped in good order. [ListenAndServe] and [ListenAndServeTLS]
+// keep the contract of net/http: they never return nil, and after good order
+// they return [http.ErrServerClosed].
+//
+// All servers that are started so share one [restart.Restarter], see [Default],
+// and so one restart. Other services of the program, such as those of package
+// example.com/restart/tcp, must be added to the same Restarter: with two of them
+// in a process nothing can be restarted. A program with a Restarter of its own
+// adds a [Server] to it as it adds any other [restart.Service].
+//
+// # Connections
+//
+// Connections of HTTP/1 without TLS move to the new process, open, as soon as
+// they wait for a request. Their clients notice nothing: RemoteAddr stays, only
+// what the program keeps of a connection in memory (ConnContext) is made anew.
+// The time-outs of net/http hold on: IdleTimeout, or ReadHeaderTimeout before the
+// first request, in the new process's value or what is left of the old one's,
+// whichever is shorter.
+//
+// Connections with TLS or HTTP/2 cannot move. Their clients are told to come
+// back, by "Connection: close" or GOAWAY, one after another. Until then and for
+// [Server.Linger] they are served by the old process.
+//
+// A connection that a handler keeps for long, a WebSocket or an event stream, is
+// the handler's to end. It learns of the drain by [restart.Draining]; for each
+// connection that is at another moment within the linger time, so that not all
+// clients come back at once.
+package restarthttp

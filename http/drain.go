@@ -1,0 +1,205 @@
+package restarthttp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"example.com/restart"
+)
+
+// The old process's side of a move, and what becomes of the connections that
+// stay.
+
+// A sender moves a connection to the successor with what it needs to know of
+// it, or fails and leaves it as it was.
+type sender func(socket net.Conn, state []byte) error
+
+// senderFrom returns the way to the successor that Shutdown's context carries,
+// nil if there is none.
+func senderFrom(ctx context.Context) sender {
+	h, ok := restart.HandoverFrom(ctx)
+	if !ok {
+		return nil
+	}
+	return h.Send
+}
+
+// drain ends the run so that no request is lost. Nothing is accepted any more,
+// and what was accepted is known. http.Server.Shutdown comes last, when no
+// connection is left: it closes idle connections without a word and drops
+// requests that have been read already.
+func (r *run) drain(ctx context.Context) error {
+	send := r.successor(ctx)
+	replaced := send != nil || restart.Replaced(ctx)
+	linger := lingerTime(r.server.Linger, replaced)
+	spread := linger / 2
+	if !replaced {
+		spread = 0 // the clients cannot come back: nothing is gained by spreading
+	}
+	r.conns.linger.Store(int64(linger))
+	r.draining.Store(true)
+	r.giveTurns(ctx, r.modeOf(send), spread)
+	lingered := time.NewTimer(linger)
+	defer lingered.Stop()
+
+	await(ctx, r.conns.whenGone())
+	if r.conns.count(classHTTP2) > 0 {
+		// Shutdown tells those to go (GOAWAY) that have not asked for anything
+		// since the drain began.
+		await(ctx, lingered.C)
+	}
+	r.parked.seal()
+	await(ctx, r.conns.whenGone()) // connections that have come in the meantime
+	err := r.server.HTTP.Shutdown(ctx)
+	r.parked.serving.Wait() // Shutdown has closed parked
+	r.parked.wait(ctx)
+	return err
+}
+
+// await waits for done or the end of ctx.
+func await[T any](ctx context.Context, done <-chan T) {
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// lingerTime is what Server.Linger means.
+func lingerTime(set time.Duration, replaced bool) time.Duration {
+	switch {
+	case set < 0:
+		return 0
+	case set > 0:
+		return set
+	case replaced:
+		return DefaultLinger
+	}
+	return stopLinger
+}
+
+// modeOf says what the drain does with connections: send moves them, nil if
+// there is nobody to move them to.
+func (r *run) modeOf(send sender) mode {
+	if send == nil {
+		return modeLinger
+	}
+	if err := r.mover.check(); err != nil {
+		if errors.Is(err, errNetHTTP) {
+			r.server.logger().Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved")
+		}
+		return modeLinger
+	}
+	r.send.Store(&send)
+	return modeMove
+}
+
+// giveTurns starts the drain of all connections: it moves them in modeMove, and
+// tells those that cannot move, one after another within the time for that. It
+// returns when every one has had its turn, or with ctx.
+func (r *run) giveTurns(ctx context.Context, m mode, within time.Duration) {
+	var move, stay []*conn
+	for c, is := range r.conns.drainIn(m) {
+		switch {
+		case is == classHijacked:
+			c.begin(m, nil)
+		case is == classHTTP1 && m == modeMove:
+			move = append(move, c)
+		default:
+			stay = append(stay, c)
+		}
+	}
+	for _, c := range stay {
+		c.tell() // the turns are for requests that are yet to come
+	}
+	moveAll(ctx, move)
+	p := newAnnouncePace(len(stay), within)
+	for _, c := range stay {
+		if !r.conns.has(c) {
+			continue // it has closed: nobody needs its turn
+		}
+		if !p.next(ctx) {
+			return
+		}
+		c.begin(m, nil)
+	}
+}
+
+// moveAll starts the move of all that wait for a request. The others move when
+// they have answered theirs.
+func moveAll(ctx context.Context, all []*conn) {
+	var waiting []*conn
+	for _, c := range all {
+		if c.waits() {
+			waiting = append(waiting, c)
+		} else {
+			c.begin(modeMove, nil)
+		}
+	}
+	p := newMovePace(len(waiting))
+	for _, c := range waiting {
+		if !p.next(ctx) {
+			return
+		}
+		c.begin(modeMove, p.done)
+	}
+}
+
+// depart moves a connection that net/http has closed. Where the successor does
+// not take it, it is served on here until it can be closed.
+func (r *run) depart(c *conn) bool {
+	a, left := c.awaitsNow()
+	socket, state, err := r.mover.detach(c)
+	if err != nil {
+		return false
+	}
+	m := newMoved(r.mover, a, left, state)
+	if send := r.send.Load(); send != nil {
+		if b, err := m.encode(); err == nil && (*send)(socket, b) == nil {
+			return true
+		}
+	}
+	return r.keep(socket, m)
+}
+
+// keep serves on what the successor has not taken.
+func (r *run) keep(socket net.Conn, m moved) bool {
+	nc, err := r.mover.attach(socket, m.State)
+	if err != nil {
+		return false
+	}
+	nc.SetReadDeadline(time.Time{}) // it was in the past, to end the wait
+	c := newConn(nc, r.conns, fixed)
+	c.park(m.awaits(), r.waitUntil(m))
+	return r.parked.admit(c)
+}
+
+// stopMoving makes connections close instead: it is the hammer. Those that are
+// on the way are the Restarter's to end.
+func (r *run) stopMoving() {
+	r.send.Store(nil)
+	r.parked.Close()
+}
+
+// callbacks are what RegisterOnShutdown collects.
+type callbacks struct {
+	mu  sync.Mutex
+	all []func()
+}
+
+func (c *callbacks) add(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, f)
+}
+
+// call starts them all, and like net/http waits for none.
+func (c *callbacks) call() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.all {
+		go f()
+	}
+}

@@ -1,0 +1,62 @@
+package restarthttp
+
+import (
+	"net"
+	"sync"
+)
+
+// An accepting listener makes conns of what it accepts.
+type accepting struct {
+	net.Listener
+	run *run
+}
+
+func (l *accepting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	w := l.run.newConn(c)
+	l.run.conns.add(w)
+	return w, nil
+}
+
+// A handing listener returns from Accept the connections that it is given.
+type handing struct {
+	addr  net.Addr
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newHanding(addr net.Addr) *handing {
+	return &handing{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+// hand waits until c is accepted, and reports false if the listener is closed
+// first.
+func (l *handing) hand(c net.Conn) bool {
+	select {
+	case <-l.done:
+		return false
+	default:
+	}
+	select {
+	case l.conns <- c:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+func (l *handing) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *handing) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *handing) Addr() net.Addr { return l.addr }

@@ -1,0 +1,152 @@
+package restarthttp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"example.com/restart"
+)
+
+// A run is a Server that serves: what is between its listener and net/http.
+type run struct {
+	server   *Server
+	listener *accepting
+	conns    *conns
+	parked   *parked
+	mover    mover
+	buffer   int // the size of net/http's read buffer; 0: not known
+
+	successor func(context.Context) sender
+	send      atomic.Pointer[sender] // set while connections move
+	draining  atomic.Bool
+}
+
+// newRun puts a run between l and net/http.
+func newRun(s *Server, l net.Listener) *run {
+	r := &run{server: s, successor: senderFrom}
+	r.listener = &accepting{Listener: l, run: r}
+	r.conns = newConns(r.depart)
+	r.parked = newParked(l.Addr(), r.conns, s.HTTP.Serve)
+	// The self-check that this makes has its place here, while nobody waits yet:
+	// a drain has no time for it, and it brings into memory the code that the
+	// first requests will need.
+	r.mover = moverOf(s)
+	if m, ok := r.mover.(plainMover); ok {
+		r.buffer = m.buffer
+	}
+	r.follow(s.HTTP)
+	return r
+}
+
+// newConn makes a conn that moves if it can.
+func (r *run) newConn(nc net.Conn) *conn {
+	m := movable
+	if r.mover.check() != nil {
+		m = fixed
+	}
+	c := newConn(nc, r.conns, m)
+	c.life.full = r.buffer
+	return c
+}
+
+type connKey struct{}
+
+// follow makes net/http tell the run what happens.
+func (r *run) follow(s *http.Server) {
+	handler, connState, connContext := s.Handler, s.ConnState, s.ConnContext
+	if base := s.BaseContext; base != nil {
+		// Once, as the program expects, and not for parked as well.
+		once := sync.OnceValue(func() context.Context { return base(r.listener.Listener) })
+		s.BaseContext = func(net.Listener) context.Context { return once() }
+	}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if r.draining.Load() {
+			r.announce(w, req)
+		}
+		if handler == nil {
+			http.DefaultServeMux.ServeHTTP(w, req)
+			return
+		}
+		handler.ServeHTTP(w, req)
+	})
+	s.ConnState = func(nc net.Conn, state http.ConnState) {
+		// A deadline that the program sets for an idle connection must not seem
+		// to be one of net/http's, which count from here.
+		if state == http.StateIdle && connState != nil {
+			connState(nc, state)
+		}
+		if c := unwrap(nc); c != nil {
+			c.stateChanged(nc, state)
+		}
+		if state != http.StateIdle && connState != nil {
+			connState(nc, state)
+		}
+	}
+	s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if c := unwrap(nc); c != nil {
+			ctx = context.WithValue(ctx, connKey{}, c)
+			ctx = restart.WithDraining(ctx, c.draining)
+		}
+		if connContext != nil {
+			ctx = connContext(ctx, nc)
+		}
+		return ctx
+	}
+}
+
+// unwrap finds our connection below TLS.
+func unwrap(nc net.Conn) *conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	c, _ := nc.(*conn)
+	return c
+}
+
+// stateChanged follows net/http's states. nc is what net/http has of c.
+func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
+	switch to {
+	case http.StateActive:
+		if c.isHTTP2(nc) {
+			c.leaves(stageHTTP2)
+			c.home.become(c, classHTTP2)
+		} else {
+			c.leaves(stageBusy)
+		}
+	case http.StateIdle:
+		c.mu.Lock()
+		c.life.idle()
+		c.mu.Unlock()
+	case http.StateHijacked:
+		c.leaves(stageHijacked)
+		c.home.become(c, classHijacked)
+	case http.StateNew:
+	case http.StateClosed: // Close was called before
+	}
+}
+
+func (c *conn) leaves(to stage) {
+	c.mu.Lock()
+	release, _ := c.carryOutLocked(c.life.leaves(to))
+	c.mu.Unlock()
+	call(release)
+}
+
+// isHTTP2 reports whether the connection turns out to speak HTTP/2. That is known
+// at the first change of state.
+func (c *conn) isHTTP2(nc net.Conn) bool {
+	c.mu.Lock()
+	undecided, preface := c.life.undecided(), c.life.sawPreface()
+	c.mu.Unlock()
+	if !undecided {
+		return false
+	}
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	return preface
+}
