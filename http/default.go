@@ -47,24 +47,7 @@ const settleTime = time.Second
 // Serve with no servers runs the Restarter for services that were added to it
 // otherwise. It may be called several times, but a successor takes an inherited
 // listener for removed that was not claimed before its first call.
-func Serve(ctx context.Context, servers ...*Server) error {
-	r, err := shared.get(0)
-	if err != nil {
-		return err
-	}
-	bound := make([]net.Addr, len(servers))
-	for i, s := range servers {
-		if bound[i], err = s.addTo(r); err != nil {
-			return err
-		}
-	}
-	for i, s := range servers {
-		if s.BeforeBegin != nil {
-			s.BeforeBegin(bound[i].String())
-		}
-	}
-	return shared.run(ctx)
-}
+func Serve(ctx context.Context, servers ...*Server) error { return shared.serve(ctx, servers...) }
 
 // ListenAndServe is [http.ListenAndServe] with a restart on SIGHUP. It returns
 // when the process has drained, with a non-nil error as in net/http:
@@ -94,23 +77,7 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 // servers may be started so, each in a goroutine, and all calls return together;
 // but [Serve] starts several with less. A log.Fatal of the result would exit with
 // status 1 after each good restart, see the function ListenAndServe.
-func (s *Server) ListenAndServe() error {
-	r, err := shared.get(settleTime)
-	if err != nil {
-		return err
-	}
-	bound, err := s.addTo(r)
-	if err != nil {
-		return err
-	}
-	if s.BeforeBegin != nil {
-		s.BeforeBegin(bound.String())
-	}
-	if err := shared.run(context.Background()); err != nil {
-		return err
-	}
-	return http.ErrServerClosed
-}
+func (s *Server) ListenAndServe() error { return shared.listenAndServe(s) }
 
 // ListenAndServeTLS is like ListenAndServe, with TLS. It sets CertFile, KeyFile
 // and TLS. The names may be empty if HTTP.TLSConfig has certificates.
@@ -200,6 +167,43 @@ func (p *process) get(settle time.Duration) (*restart.Restarter, error) {
 		p.restarter, p.err = restart.New(restart.Options{HammerTime: DefaultHammerTime, SettleTime: settle})
 	}
 	return p.restarter, p.err
+}
+
+func (p *process) serve(ctx context.Context, servers ...*Server) error {
+	r, err := p.get(0)
+	if err != nil {
+		return err
+	}
+	bound := make([]net.Addr, len(servers))
+	for i, s := range servers {
+		if bound[i], err = s.addTo(r); err != nil {
+			return err
+		}
+	}
+	for i, s := range servers {
+		if s.BeforeBegin != nil {
+			s.BeforeBegin(bound[i].String())
+		}
+	}
+	return p.run(ctx)
+}
+
+func (p *process) listenAndServe(s *Server) error {
+	r, err := p.get(settleTime)
+	if err != nil {
+		return err
+	}
+	bound, err := s.addTo(r)
+	if err != nil {
+		return err
+	}
+	if s.BeforeBegin != nil {
+		s.BeforeBegin(bound.String())
+	}
+	if err := p.run(context.Background()); err != nil {
+		return err
+	}
+	return http.ErrServerClosed
 }
 
 // run runs the Restarter, if this is the first call, and returns when it has

@@ -104,4 +104,3 @@ func completed(sent string, n int) int {
 	}
 	return 0
 }
-

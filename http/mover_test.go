@@ -2,7 +2,9 @@ package restarthttp
 
 import (
 	"net/http"
+	"reflect"
 	"testing"
+	"time"
 )
 
 func get(path string) string  { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
@@ -158,5 +160,58 @@ func TestExpectContinueWhileDraining(t *testing.T) {
 			}
 			p.end()
 		})
+	}
+}
+
+// What goes with a connection arrives as it was; for a plain connection that has
+// no time-out it is nothing at all, as older versions send and expect.
+func TestMovedTravels(t *testing.T) {
+	for name, tt := range map[string]struct {
+		m    moved
+		want string
+	}{
+		"waits for a next request":    {newMoved(plainMover{}, awaitsNext, 0, nil), ""},
+		"is to time out":              {newMoved(plainMover{}, awaitsNext, 5*time.Second, nil), `{"left_ms":5000}`},
+		"silent":                      {newMoved(plainMover{}, awaitsFirst, 0, nil), `{"first":true}`},
+		"of another kind, with state": {newMoved(tlsMover{}, awaitsFirst, time.Second, []byte("abc")), `{"kind":"tls","first":true,"left_ms":1000,"state":"YWJj"}`},
+	} {
+		b, err := tt.m.encode()
+		if string(b) != tt.want || err != nil {
+			t.Errorf("%s: got %s, %v; want %s", name, b, err, tt.want)
+		}
+		by := mover(plainMover{})
+		if tt.m.Kind == "tls" {
+			by = tlsMover{}
+		}
+		got, err := parseMoved(b, by)
+		if !reflect.DeepEqual(got, tt.m) || err != nil {
+			t.Errorf("%s: parsed: got %+v, %v; want %+v", name, got, err, tt.m)
+		}
+	}
+}
+
+// A connection whose state is not known here stays with the predecessor, and
+// nothing is done to it.
+func TestAdoptRefusesWhatItDoesNotKnow(t *testing.T) {
+	p := newPair(t, new(echo))
+	for name, state := range map[string]string{"another kind": `{"kind":"websocket"}`, "not our encoding": "\x01\x02"} {
+		client, server := p.tcp()
+		if err := p.new.Adopt(server, []byte(state)); err == nil {
+			t.Errorf("%s: adopted", name)
+		}
+		if _, err := server.Write([]byte("x")); err != nil {
+			t.Errorf("%s: the connection is not as it was: %v", name, err)
+		}
+		client.Close()
+	}
+	if n := p.newRun().conns.count(classHTTP1); n != 0 {
+		t.Errorf("got %d connections, want none", n)
+	}
+	_, server := p.tcp()
+	secure := Wrap(new(http.Server))
+	secure.TLS = true
+	secure.run.Store(newRun(secure, newHanding(p.oldRun().listener.Addr())))
+	if err := secure.Adopt(server, nil); err == nil {
+		t.Error("a server with TLS adopts a plain connection")
 	}
 }

@@ -1,0 +1,22 @@
+//go:build linux
+
+package restarthttp_test
+
+import (
+	"os"
+	"testing"
+
+	"example.com/restart/internal/proctest"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(proctest.Main(m, map[string]func(){
+		"plain":    role(servePlain),
+		"announce": role(serveAnnounced),
+		"tls":      role(serveTLS),
+		"listed":   role(serveListed),
+		"separate": role(serveSeparately),
+		"hooked":   role(serveHooked),
+		"own":      role(serveWithOptions),
+	}))
+}
