@@ -14,6 +14,17 @@ import (
 	"example.com/restart"
 )
 
+// receive bounds a wait.
+func receive[T any](t *testing.T, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(20 * time.Second):
+		t.Fatal("waited in vain")
+	}
+	return v
+}
+
 // answering returns a server that says its name, and a channel that gets its
 // address.
 func answering(name string) (*Server, <-chan string) {
@@ -34,7 +45,7 @@ func TestServe(t *testing.T) {
 	go func() { result <- p.serve(ctx, one, two) }()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
 	for want, addr := range map[string]<-chan string{"one": oneAddr, "two": twoAddr} {
-		resp, err := client.Get("http://" + <-addr)
+		resp, err := client.Get("http://" + receive(t, addr))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +56,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 	cancel()
-	if err := <-result; err != nil {
+	if err := receive(t, result); err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
 	}
 	if err := p.serve(t.Context(), one); !errors.Is(err, errStarted) || !strings.Contains(fmt.Sprint(err), `"one"`) {
@@ -95,9 +106,9 @@ func TestListenAndServe(t *testing.T) {
 	s, addr := answering("web")
 	result := make(chan error, 1)
 	go func() { result <- p.listenAndServe(s) }()
-	<-addr
+	receive(t, addr)
 	p.restarter.Shutdown()
-	if err := <-result; err != http.ErrServerClosed {
+	if err := receive(t, result); err != http.ErrServerClosed {
 		t.Errorf("got %v, want http.ErrServerClosed", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/restart"
 )
@@ -31,7 +32,9 @@ func TestHooksWithAnotherRestarter(t *testing.T) {
 		if _, err := r.Add("web", "tcp", "127.0.0.1:0", s); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Run(t.Context()); !errors.Is(err, errOrphans) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := r.Run(ctx); !errors.Is(err, errOrphans) {
 			t.Errorf("%s: Run: got %v, want that the hook would never run", name, err)
 		}
 	}

@@ -189,10 +189,7 @@ func (l *life) arrived(b []byte) (v verdict) {
 		return v
 	case l.stage != stageWaiting:
 		return v
-	case l.awaits == awaitsNext && emptyLines(b):
-		if l.wait == waitEnded {
-			l.wait = waitBlocks // net/http has not given up after all
-		}
+	case l.awaits == awaitsNext && emptyLines(b): // net/http waits on
 	default:
 		l.wait, v.turn = waitOver, turnOver
 	}

@@ -199,88 +199,94 @@ func (m *lifeModel) close(wantMove bool) {
 	m.doing, m.in = doingNothing, deadlineKeep
 }
 
+// goOn is the next thing that net/http does.
+func (m *lifeModel) goOn() {
+	switch m.doing {
+	case doingStart:
+		if !m.first {
+			m.l.idle()
+		}
+		m.obey(m.l.deadlineSet())
+		m.doing = doingWait
+	case doingWait:
+		m.waitGoesOn()
+	case doingRequest:
+		if rapid.Bool().Draw(m.t, "background read") {
+			m.read(1)
+		}
+		if rapid.IntRange(0, 9).Draw(m.t, "hijack") == 0 {
+			m.obey(m.l.leaves(stageHijacked))
+			m.doing = doingHijacked
+		} else {
+			m.doing = doingStart
+		}
+	case doingGiveUp:
+		m.close(true)
+	case doingHijacked, doingHTTP2:
+		m.close(false)
+	case doingNothing:
+		if m.l.close().action != actNotTwice {
+			m.t.Fatal("it closes twice")
+		}
+	}
+}
+
 // Whatever a client, net/http and a drain do, and in whatever order: a
 // connection moves if it waits and nothing of a request has come, and only then.
 func TestLifeAgainstModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		l := new(life)
-		m := &lifeModel{l: l, t: t, first: true, in: deadlineAsked}
-		if rapid.Bool().Draw(t, "fixed") {
-			l.mobility = fixed
+	for range 20 { // what breaks it may take several events that are rare
+		rapid.Check(t, checkLife)
+		if t.Failed() {
+			return
 		}
-		fixedFromStart := l.mobility == fixed
-		t.Repeat(map[string]func(*rapid.T){
-			"client sends": func(t *rapid.T) {
-				m.sent += rapid.SampledFrom([]string{"GET\n", "\r\n", "G", "ET /\n", "PRI ", "PO", "\n"}).Draw(t, "sent")
-			},
-			"drain begins": func(t *rapid.T) {
-				if m.mode != modeServe {
-					t.Skip()
-				}
-				m.mode = rapid.SampledFrom([]mode{modeMove, modeLinger}).Draw(t, "mode")
-				m.held = true
-				m.obey(l.begin(m.mode))
-			},
-			"net/http goes on": func(t *rapid.T) {
-				switch m.doing {
-				case doingStart:
-					if !m.first {
-						l.idle()
-					}
-					m.obey(l.deadlineSet())
-					m.doing = doingWait
-				case doingWait:
-					m.waitGoesOn()
-				case doingRequest:
-					if rapid.IntRange(0, 9).Draw(t, "hijack") == 0 {
-						m.obey(l.leaves(stageHijacked))
-						m.doing = doingHijacked
-					} else {
-						m.doing = doingStart
-					}
-				case doingGiveUp:
-					m.close(true)
-				case doingHijacked, doingHTTP2:
-					m.close(false)
-				case doingNothing:
-					if l.close().action != actNotTwice {
-						t.Fatal("it closes twice")
-					}
-				}
-			},
-			"background read": func(t *rapid.T) { // net/http's, while a handler runs
-				if m.doing != doingRequest {
-					t.Skip()
-				}
-				m.l.reads(1)
-				if m.sent != "" && len(m.buffer) < modelBuffer {
-					b := m.sent[:1]
-					m.sent, m.buffer = m.sent[1:], m.buffer+b
-					m.obey(m.l.arrived([]byte(b)))
-				}
-			},
-			"net/http closes": func(t *rapid.T) { // as after a failed write
-				if m.doing == doingGiveUp || m.doing == doingNothing {
-					t.Skip()
-				}
-				m.close(false)
-			},
-			"": func(t *rapid.T) {
-				movable := m.mode == modeMove && !fixedFromStart && !m.h2 && !(m.first && strings.HasPrefix(m.buffer, "PRI "))
-				quiet := m.doing == doingWait && !m.begun() && (!m.first || m.buffer == "")
-				switch {
-				case m.in == deadlinePast && !(movable && (m.doing == doingWait || m.doing == doingGiveUp || m.doing == doingStart && m.first)):
-					t.Fatal("a read is ended that should not be")
-				case movable && quiet && m.in != deadlinePast && len(m.buffer) < 4:
-					t.Fatalf("a connection that waits cleanly does not move: buffer %q", m.buffer)
-				case m.held && m.mode == modeMove && m.doing == doingRequest:
-					t.Fatal("a busy connection holds its turn")
-				case m.held && m.mode == modeLinger:
-					t.Fatal("a connection that lingers holds a turn")
-				case m.mode == modeLinger && m.doing == doingWait && m.in != deadlineLinger:
-					t.Fatal("a connection that waits does not linger")
-				}
-			},
-		})
+	}
+}
+
+func checkLife(t *rapid.T) {
+	l := new(life)
+	m := &lifeModel{l: l, t: t, first: true, in: deadlineAsked}
+	if rapid.Bool().Draw(t, "fixed") {
+		l.mobility = fixed
+	}
+	fixedFromStart := l.mobility == fixed
+	t.Repeat(map[string]func(*rapid.T){
+		"client sends": func(t *rapid.T) {
+			m.sent += rapid.SampledFrom([]string{"GET\n", "\r\n", "G", "ET /\n", "PRI ", "PO", "\n"}).Draw(t, "sent")
+		},
+		"drain begins": func(t *rapid.T) {
+			if m.mode != modeServe {
+				t.Skip()
+			}
+			m.mode = rapid.SampledFrom([]mode{modeMove, modeLinger}).Draw(t, "mode")
+			m.held = true
+			m.obey(l.begin(m.mode))
+		},
+		"net/http goes on": func(t *rapid.T) {
+			for range rapid.IntRange(1, 6).Draw(t, "steps") {
+				m.goOn()
+			}
+		},
+		"net/http closes": func(t *rapid.T) { // as after a failed write
+			if m.doing == doingGiveUp || m.doing == doingNothing || rapid.IntRange(0, 9).Draw(t, "fails") > 0 {
+				t.Skip()
+			}
+			m.close(false)
+		},
+		"": func(t *rapid.T) {
+			movable := m.mode == modeMove && !fixedFromStart && !m.h2 && !(m.first && strings.HasPrefix(m.buffer, "PRI "))
+			quiet := m.doing == doingWait && !m.begun() && (!m.first || m.buffer == "")
+			switch {
+			case m.in == deadlinePast && !(movable && (m.doing == doingWait || m.doing == doingGiveUp || m.doing == doingStart && m.first)):
+				t.Fatal("a read is ended that should not be")
+			case movable && quiet && m.in != deadlinePast && len(m.buffer) < 4:
+				t.Fatalf("a connection that waits cleanly does not move: buffer %q", m.buffer)
+			case m.held && m.mode == modeMove && m.in != deadlinePast:
+				t.Fatal("a connection that does not move holds its turn")
+			case m.held && m.mode == modeLinger:
+				t.Fatal("a connection that lingers holds a turn")
+			case m.mode == modeLinger && m.doing == doingWait && m.in != deadlineLinger:
+				t.Fatal("a connection that waits does not linger")
+			}
+		},
 	})
 }
