@@ -92,7 +92,9 @@ func register(r *restart.Restarter, kept []keptHook) error {
 		if k.when == after {
 			add = r.After
 		}
-		add(k.sig, k.hook)
+		if err := add(k.sig, k.hook); err != nil {
+			return err
+		}
 	}
 	return nil
 }

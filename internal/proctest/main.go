@@ -24,6 +24,10 @@ const RoleVar = "PROCTEST_ROLE"
 // Patience bounds every wait. It guards against hanging, it measures nothing.
 const Patience = 30 * time.Second
 
+// kept is how many files a process keeps open to its end: the Go runtime's epoll
+// and eventfd, and the two ends of the pipe that the first Restarter makes.
+const kept = 4
+
 var used = struct {
 	sync.Mutex
 	roles map[string]bool
@@ -93,7 +97,7 @@ func leftBehind(before []string) int {
 	if !childless() {
 		fail("a child is left that does not end")
 	}
-	if after := Files(); len(after) > len(before)+2 { // the runtime's own: epoll, eventfd
+	if after := Files(); len(after) > len(before)+kept {
 		fail("open files before: %q, after: %q", before, after)
 	}
 	return code
