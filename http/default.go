@@ -79,10 +79,14 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 // status 1 after each good restart, see the function ListenAndServe.
 func (s *Server) ListenAndServe() error { return shared.listenAndServe(s) }
 
-// ListenAndServeTLS is like ListenAndServe, with TLS. It sets CertFile, KeyFile
-// and TLS. The names may be empty if HTTP.TLSConfig has certificates.
+// ListenAndServeTLS is like ListenAndServe, with TLS. It sets the fields TLS,
+// CertFile and KeyFile; empty names leave the two files as they are, so that the
+// certificates may be those of HTTP.TLSConfig.
 func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
-	s.CertFile, s.KeyFile, s.TLS = certFile, keyFile, true
+	s.TLS = true
+	if certFile != "" || keyFile != "" {
+		s.CertFile, s.KeyFile = certFile, keyFile
+	}
 	return s.ListenAndServe()
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 	"time"
 
 	"example.com/restart"
@@ -181,25 +180,4 @@ func (r *run) keep(socket net.Conn, m moved) bool {
 func (r *run) stopMoving() {
 	r.send.Store(nil)
 	r.parked.Close()
-}
-
-// callbacks are what RegisterOnShutdown collects.
-type callbacks struct {
-	mu  sync.Mutex
-	all []func()
-}
-
-func (c *callbacks) add(f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all = append(c.all, f)
-}
-
-// call starts them all, and like net/http waits for none.
-func (c *callbacks) call() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, f := range c.all {
-		go f()
-	}
 }

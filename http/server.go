@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -200,6 +201,27 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 // otherwise go on for long. A function that was registered with HTTP itself is
 // called in the end only, when nothing goes on any more.
 func (s *Server) RegisterOnShutdown(f func()) { s.onShutdown.add(f) }
+
+// callbacks are what RegisterOnShutdown collects.
+type callbacks struct {
+	mu  sync.Mutex
+	all []func()
+}
+
+func (c *callbacks) add(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, f)
+}
+
+// call starts them all, and like net/http waits for none.
+func (c *callbacks) call() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range c.all {
+		go f()
+	}
+}
 
 // Announced returns how many connections were told to close because they could
 // not move. [restart.Restarter.Status] adds it up.
