@@ -68,7 +68,7 @@ func readHeaderTimeout(s *http.Server) time.Duration {
 // the wait as time for reading the head of a request. net/http serves parked
 // like any listener.
 type parked struct {
-	*handing
+	*connListener
 	conns *conns
 	serve func(net.Listener) error // net/http's
 
@@ -80,7 +80,7 @@ type parked struct {
 }
 
 func newParked(addr net.Addr, s *conns, serve func(net.Listener) error) *parked {
-	return &parked{handing: newHanding(addr), conns: s, serve: serve}
+	return &parked{connListener: newConnListener(addr), conns: s, serve: serve}
 }
 
 // admit lets c wait. It reports false, and leaves c to the caller, when parked is
@@ -96,7 +96,7 @@ func (p *parked) admit(c *conn) bool {
 	p.start.Do(func() { p.serving.Go(func() { _ = p.serve(p) }) })
 	p.conns.add(c)
 	p.waits.Go(func() {
-		if !c.awaitByte() || !p.hand(c) {
+		if !c.awaitByte() || !p.deliver(c) {
 			c.Close()
 		}
 	})
@@ -160,7 +160,7 @@ func (p *parked) Close() error {
 	for _, c := range p.conns.list() {
 		c.closeParked()
 	}
-	return p.handing.Close()
+	return p.connListener.Close()
 }
 
 // wait waits until nobody waits any more, or for ctx: somebody may be on the way

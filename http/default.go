@@ -58,16 +58,20 @@ func Serve(ctx context.Context, servers ...*Server) error { return shared.serve(
 //		log.Fatal(err)
 //	}
 //
-// The usual log.Fatal(http.ListenAndServe(addr, handler)) must not be kept: it
-// would print "http: Server closed" and exit with status 1 after each good
-// restart. [Serve] returns nil instead.
+// Do not write log.Fatal(restarthttp.ListenAndServe(addr, handler)), as is usual
+// with net/http: it prints "http: Server closed" and exits with status 1 after
+// each good restart. [Serve] returns nil instead.
 func ListenAndServe(addr string, handler http.Handler) error {
 	return NewServer(addr, handler).ListenAndServe()
 }
 
 // ListenAndServeTLS is [http.ListenAndServeTLS] with a restart on SIGHUP. HTTP/2
-// is served as net/http does. Each generation reads the files anew. It returns
-// what [ListenAndServe] does, and that tells how to end main.
+// is served as net/http does. Each generation reads the files anew. The result,
+// and the last line of main, are those of [ListenAndServe]:
+//
+//	if err := restarthttp.ListenAndServeTLS(addr, certFile, keyFile, handler); !errors.Is(err, http.ErrServerClosed) {
+//		log.Fatal(err) // without the test it would exit with status 1 after each good restart
+//	}
 func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) error {
 	return NewServer(addr, handler).ListenAndServeTLS(certFile, keyFile)
 }
@@ -75,8 +79,9 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 // ListenAndServe starts the server under the [Default] Restarter and returns when
 // the process has drained: [http.ErrServerClosed] if in good order. Several
 // servers may be started so, each in a goroutine, and all calls return together;
-// but [Serve] starts several with less. A log.Fatal of the result would exit with
-// status 1 after each good restart, see the function ListenAndServe.
+// but [Serve] starts several with less. To end main, compare the result with
+// http.ErrServerClosed first: log.Fatal of it exits with status 1 after each good
+// restart. The function ListenAndServe shows the line.
 func (s *Server) ListenAndServe() error { return shared.listenAndServe(s) }
 
 // ListenAndServeTLS is like ListenAndServe, with TLS. It sets the fields TLS,

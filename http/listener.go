@@ -21,21 +21,21 @@ func (l *accepting) Accept() (net.Conn, error) {
 	return w, nil
 }
 
-// A handing listener returns from Accept the connections that it is given.
-type handing struct {
+// A connListener returns from Accept the connections that it is given.
+type connListener struct {
 	addr  net.Addr
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
 }
 
-func newHanding(addr net.Addr) *handing {
-	return &handing{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+func newConnListener(addr net.Addr) *connListener {
+	return &connListener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// hand waits until c is accepted, and reports false if the listener is closed
+// deliver waits until c is accepted, and reports false if the listener is closed
 // first.
-func (l *handing) hand(c net.Conn) bool {
+func (l *connListener) deliver(c net.Conn) bool {
 	select {
 	case <-l.done:
 		return false
@@ -49,7 +49,7 @@ func (l *handing) hand(c net.Conn) bool {
 	}
 }
 
-func (l *handing) Accept() (net.Conn, error) {
+func (l *connListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
 		return c, nil
@@ -58,5 +58,5 @@ func (l *handing) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *handing) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *handing) Addr() net.Addr { return l.addr }
+func (l *connListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *connListener) Addr() net.Addr { return l.addr }

@@ -210,7 +210,7 @@ func TestAdoptRefusesWhatItDoesNotKnow(t *testing.T) {
 	_, server := p.tcp()
 	secure := Wrap(new(http.Server))
 	secure.TLS = true
-	secure.run.Store(newRun(secure, newHanding(p.oldRun().listener.Addr())))
+	secure.run.Store(newRun(secure, newConnListener(p.oldRun().listener.Addr())))
 	if err := secure.Adopt(server, nil); err == nil {
 		t.Error("a server with TLS adopts a plain connection")
 	}

@@ -25,11 +25,11 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func benchmarkRequest(b *testing.B, serve func(net.Listener) error) {
-	l := newHanding(&net.TCPAddr{})
+	l := newConnListener(&net.TCPAddr{})
 	go serve(l)
 	client, server := net.Pipe()
 	defer client.Close()
-	if !l.hand(server) {
+	if !l.deliver(server) {
 		b.Fatal("the server does not accept")
 	}
 	r := bufio.NewReader(client)

@@ -50,10 +50,10 @@ func probe(stray string) (moved, whole bool, buffer int) {
 			}
 		},
 	}
-	ln := newHanding(server.LocalAddr())
+	ln := newConnListener(server.LocalAddr())
 	var served sync.WaitGroup
 	served.Go(func() { srv.Serve(ln) })
-	ln.hand(c)
+	ln.deliver(c)
 
 	var requested sync.WaitGroup
 	requested.Go(func() { io.WriteString(client, "GET / HTTP/1.1\r\nHost: probe\r\n\r\n"+stray) })

@@ -48,9 +48,9 @@ type Server struct {
 	TLS bool
 
 	// BeforeBegin, if not nil, is called with the address that the server is
-	// bound to, just before it starts to serve. In a successor that is before
-	// it has taken over, and it may yet fail to: who serves is in the PID file.
-	// Only [Serve] and the ListenAndServe methods call it.
+	// bound to, just before it starts to serve. In a successor that is before it
+	// has taken over, and it may yet fail to; [restart.Restarter.Serving] tells
+	// when it has. Only [Serve] and the ListenAndServe methods call BeforeBegin.
 	BeforeBegin func(address string)
 
 	// Linger is how long a connection that cannot move, once it has had its turn

@@ -47,7 +47,7 @@ var (
 // A Server without an http.Server says so, and does not panic.
 func TestServerWithoutHTTP(t *testing.T) {
 	s := new(Server)
-	if err := s.Serve(newHanding(nil)); !errors.Is(err, errNoHTTP) {
+	if err := s.Serve(newConnListener(nil)); !errors.Is(err, errNoHTTP) {
 		t.Errorf("Serve: got %v, want that HTTP is nil", err)
 	}
 	if err := s.Shutdown(t.Context()); err != nil {
@@ -83,7 +83,7 @@ func TestSpeaksTLS(t *testing.T) {
 // A certificate that is not there is named.
 func TestMissingCertificate(t *testing.T) {
 	s := &Server{HTTP: new(http.Server), CertFile: "no/cert.pem", KeyFile: "no/key.pem"}
-	if err := s.Serve(newHanding(nil)); err == nil || !strings.Contains(err.Error(), "no/cert.pem") {
+	if err := s.Serve(newConnListener(nil)); err == nil || !strings.Contains(err.Error(), "no/cert.pem") {
 		t.Errorf("got %v, want an error that names the file", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestUnknownNetHTTPIsLogged(t *testing.T) {
 	s := Wrap(new(http.Server))
 	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	PretendCannotMove(s)
-	r := newRun(s, newHanding(&net.TCPAddr{}))
+	r := newRun(s, newConnListener(&net.TCPAddr{}))
 	if got := r.modeOf(func(net.Conn, []byte) error { return nil }); got != modeLinger {
 		t.Errorf("got mode %d, want that connections linger", got)
 	}
@@ -127,7 +127,7 @@ func TestUnknownNetHTTPIsLogged(t *testing.T) {
 func TestCloseMovesNothing(t *testing.T) {
 	s := Wrap(new(http.Server))
 	s.selfCheck = func() int { return 4096 }
-	l := newHanding(&net.TCPAddr{})
+	l := newConnListener(&net.TCPAddr{})
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	poll(t, "the server to serve", func() bool { return s.run.Load() != nil })
@@ -161,7 +161,7 @@ func TestRegisterOnShutdownBeforeServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-done
-	if err := s.Serve(newHanding(nil)); !errors.Is(err, net.ErrClosed) {
+	if err := s.Serve(newConnListener(nil)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve after Shutdown: got %v, want net.ErrClosed", err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 // serveInBubble serves s from a listener in memory, and returns that. It is for
 // tests in which time is not real.
-func serveInBubble(t *testing.T, s *Server) *handing {
+func serveInBubble(t *testing.T, s *Server) *connListener {
 	t.Helper()
 	s.selfCheck = func() int { return 4096 } // the real one is shared with other tests
-	l := newHanding(&net.TCPAddr{})
+	l := newConnListener(&net.TCPAddr{})
 	go s.Serve(l)
 	synctest.Wait()
 	t.Cleanup(func() { s.Close(); synctest.Wait() })
@@ -85,7 +85,7 @@ func TestRestartsKeepNoSilentConnection(t *testing.T) {
 			now := generation()
 			l := serveInBubble(t, now)
 			client, server := net.Pipe()
-			l.hand(server)
+			l.deliver(server)
 			if tt.sends != "" {
 				go io.WriteString(client, tt.sends)
 				if _, err := client.Read(make([]byte, 4096)); err != nil {
