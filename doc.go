@@ -1,5 +1,5 @@
-// Package restart replaces a running network server by a new process, new
-// binary and new configuration included, so that no client notices.
+// Package restart replaces a running server process by a new one, with a new
+// binary and a new configuration, so that no client notices.
 //
 //	func main() {
 //		r, err := restart.New(restart.Options{})
@@ -15,95 +15,102 @@
 //		}
 //	}
 //
-// Build it, start it, put a new binary in its place and send SIGHUP. A
-// successor is started; it takes over the listening sockets; when it serves,
-// the old process stops accepting, finishes what it had begun, hands over the
-// connections that can move, and Run returns. Each of these processes is a
-// generation.
+// Build this program and start it. Put a new binary in its place and send
+// SIGHUP. The old process starts a successor, which takes over the listening
+// sockets. When the successor serves, the old process stops accepting, finishes
+// its work, hands over the connections that can move, and Run returns. Each of
+// these processes is a generation.
 //
-// Programs that serve HTTP only need less: package example.com/restart/http has
-// a ListenAndServe like that of net/http.
+// Programs that serve only HTTP need less: package example.com/restart/http has
+// functions Serve and ListenAndServe.
 //
 // # Signals
 //
-// From New on SIGHUP is caught, from Run on the others:
+// New catches SIGHUP. Run catches the other signals:
 //
 //	SIGHUP           restart
 //	SIGINT, SIGTERM  drain and stop; a second SIGINT ends the drain by force
 //	SIGUSR2          end a drain by force; otherwise only logged
-//	SIGUSR1, others  taken only if a hook asks for it
+//	SIGUSR1, others  caught only if a hook asks for it
 //
-// Hooks run before and after what a signal does, see [Restarter.Before]. An
-// error from a Before hook keeps the signal from doing anything. SIGHUPs that
-// come during a restart are one: they are acted upon when it has ended, by the
-// successor if it succeeded. Signals are given back when Run returns.
+// Hooks run before and after the effect of a signal, see [Restarter.Before]. An
+// error from a Before hook is a veto: the signal has no effect. The hooks of
+// SIGHUP run for every restart, also for one that [Restarter.Restart] asks for.
+// SIGHUPs that come during a restart count as one. It takes effect after the
+// restart: in the successor if that serves, otherwise in this process. When Run
+// returns, the signals have their default effects again.
 //
-// A successor that has not taken over yet ends at SIGTERM. A process that was
-// replaced and drains ignores further SIGHUPs: send them to the successor, whose
-// PID is in [Options.PIDFile].
+// SIGTERM ends a successor that does not serve yet, and the old process serves
+// on. Once the PID file names the successor, SIGTERM makes it stop as soon as it
+// serves. A process that was replaced only logs further SIGHUPs. Send them to the
+// successor, whose PID is in [Options.PIDFile].
 //
 // # Readiness
 //
-// A successor is ready when every service that was added has called Accept, and
-// everything it inherited was claimed or, with [Options.SettleTime], the time
-// for that is over. Accept blocks until the predecessor lets go. So what must be
-// done before the program can serve is done before Run, or in the service before
-// its first Accept. Until then the predecessor serves. If the successor fails,
-// or takes longer than [Options.ReadyTimeout], it is killed, and the predecessor
-// serves on.
+// A successor is ready when every service that was added has called Accept and
+// every inherited socket was claimed. [Options.SettleTime] bounds the wait for
+// sockets that are never claimed. Accept blocks until the predecessor lets go. So
+// a program prepares before Run, or in its service before the first Accept. The
+// predecessor serves until then. If the successor fails, or takes longer than
+// [Options.ReadyTimeout], it is killed and the predecessor serves on.
 //
-// For a moment, between the successor's first Accept and the predecessor's
-// last, both accept from one queue; each connection goes to one of them.
+// Between the successor's first Accept and the predecessor's last, both accept
+// from one queue for a moment. Each connection goes to one of them.
+// [Restarter.Serving] says when that is over.
 //
 // # Sockets
 //
-// A listener is known by the name that [Restarter.Add] gets. A successor claims
-// the inherited socket of that name if its address is the same, binds anew if
-// the address has changed, and closes what it does not claim. Wrappers around a
-// listener, such as TLS or the PROXY protocol, are not inherited: each
-// generation puts its own around what Serve gets.
+// The name given to [Restarter.Add] stands for a listener. A successor claims
+// the inherited socket of that name if the address is the same. If the address
+// has changed, it binds a new one. It closes inherited sockets that nobody
+// claims. Wrappers around a listener, such as TLS or the PROXY protocol, are not
+// inherited: each generation wraps the listener that Serve gets.
 //
-// Besides these and standard input, output and error no descriptor is passed
-// on, and processes that the program starts for its own ends inherit none of the
-// sockets.
+// A successor inherits these sockets and standard input, output and error, and
+// no other descriptor. Other processes that the program starts inherit none of
+// the sockets.
 //
 // # Draining
 //
-// When a process was replaced or stops, it drains: it stops accepting, calls
-// Shutdown of all services at once, waits until every connection that was
-// accepted is closed or handed over, and closes by force what is left after
-// [Options.HammerTime]. A process that stops for good first accepts the
-// connections that the kernel has queued. Work that a service does without a
-// connection is the service's to wait for, in its Shutdown.
+// A process drains when it was replaced or is to stop. It stops accepting and
+// calls Shutdown of all services at once. It waits until every accepted
+// connection is closed or handed over, and closes the rest by force after
+// [Options.HammerTime]. A process that has no successor first accepts the
+// connections that the kernel has queued. A service with work that no connection
+// stands for must wait for it in Shutdown. Handlers learn of the drain by
+// [Draining].
 //
 // Several generations may drain at once, up to [Options.MaxDraining]. Work that
 // only one process may do, such as a timer that sends mail, waits for
-// [Restarter.Alone]. [Status] lists the generations that still live.
+// [Restarter.Alone]. So does a program that opens a database with an exclusive
+// lock: opened before Run, it would keep every successor from becoming ready.
+// [Status] lists the earlier processes that still live.
 //
 // # Live connections and state
 //
-// A service may hand connections over instead of finishing them: the context
-// of its Shutdown carries the way, see [HandoverFrom], and the service of the
-// same name in the successor gets them by [Adopter]. Bytes that a successor
-// needs from the start travel by [Stateful].
+// A service may hand connections over instead of finishing them. The context of
+// its Shutdown carries the way to the successor, see [HandoverFrom]. The service
+// of the same name in the successor gets them if it is an [Adopter]. A [Stateful]
+// service leaves bytes that its successor needs from the start, and a
+// [StateMerger] also those that have changed by the end of the drain.
 //
 // # Errors
 //
-// [Restarter.Restart] returns nil when the successor serves. Otherwise nothing
-// has changed: a sentinel says why nothing was tried, and a [*RestartError] how
-// far it came, with the exit status and the last words of the successor. The
-// next attempt starts from the beginning and looks the program up again.
+// [Restarter.Restart] returns nil when the successor serves. After an error this
+// process serves as before. A sentinel says why nothing was tried. A
+// [*RestartError] says how far the restart came, and quotes the exit status and
+// the last words of the successor. The next attempt starts from the beginning and
+// looks the program up again.
 //
-// [Restarter.Run] returns nil in good order. The library never ends the process
-// itself: main should return when Run does.
+// [Restarter.Run] returns nil when all went well. The library never ends the
+// process: main should return when Run does.
 //
 // # Platforms
 //
-// A process can be replaced on Linux. Elsewhere the same programs build and
-// serve, drain on SIGINT and SIGTERM, and Restart returns [ErrUnsupported].
+// Restarting needs Linux. On other platforms the same programs build, serve, and
+// drain on SIGINT and SIGTERM. Restart returns [ErrUnsupported] there.
 //
-// A program started by "go run" cannot be restarted, since its binary is gone by
-// then. A supervisor that watches the PID it started, and a container whose
-// first process this is, see it end at the first restart: docs/operations.md
-// says which need care.
+// "go run" deletes its binary, so a program that it started cannot be restarted.
+// A supervisor that watches the PID it started takes the first restart for the
+// program's end, and a container ends with its PID 1: see docs/operations.md.
 package restart
