@@ -47,11 +47,11 @@
 //
 // # Readiness
 //
-// A successor is ready when every service that was added has called Accept and
-// every inherited socket was claimed. [Options.SettleTime] bounds the wait for
-// sockets that are never claimed. Accept blocks until the predecessor lets go. So
-// a program prepares before Run, or in its service before the first Accept. The
-// predecessor serves until then. If the successor fails, or takes longer than
+// A successor is ready when every service that was added has called Accept, and
+// every inherited socket was claimed or the time for that, [Options.SettleTime],
+// is over. Accept blocks until the predecessor lets go. So a program prepares
+// before Run, or in its service before the first Accept. The predecessor serves
+// until then. If the successor fails, or takes longer than
 // [Options.ReadyTimeout], it is killed and the predecessor serves on.
 //
 // Between the successor's first Accept and the predecessor's last, both accept
