@@ -151,3 +151,11 @@ func join(a, b error) error {
 	}
 	return oneLine(multierror.Append(a, b))
 }
+
+// prefixed returns err with the package's prefix, once.
+func prefixed(err error) error {
+	if strings.HasPrefix(err.Error(), "restart: ") {
+		return err
+	}
+	return fmt.Errorf("restart: %w", err)
+}

@@ -68,6 +68,34 @@ func ExampleService() {
 	}
 }
 
+// A program with a life cycle of its own, such as a message broker that is given
+// a listener and started, needs no Service.
+func ExampleRestarter_Listen() {
+	r, err := restart.New(restart.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := r.Listen("daytime", "tcp", ":13")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { // the program's own accept loop
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // net.ErrClosed: the drain has begun
+			}
+			go func() {
+				defer c.Close()
+				fmt.Fprintln(c, time.Now().Format(time.RFC1123))
+			}()
+		}
+	}()
+	if err := r.Run(context.Background()); err != nil { // waits for the connections
+		log.Fatal(err)
+	}
+}
+
 // Several listeners restart together. Their names stand for them: the addresses
 // may be others in the next version.
 func ExampleRestarter_Add() {
@@ -75,7 +103,8 @@ func ExampleRestarter_Add() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	public := restarthttp.Wrap(&http.Server{}).TLS("cert.pem", "key.pem")
+	public := restarthttp.Wrap(&http.Server{})
+	public.CertFile, public.KeyFile = "cert.pem", "key.pem"
 	admin := restarthttp.Wrap(&http.Server{Handler: http.NotFoundHandler()})
 	for _, l := range []struct {
 		name, network, address string

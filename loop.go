@@ -266,6 +266,8 @@ func (l *loop) onSignal(sig os.Signal) {
 		l.swing("second signal " + sig.String())
 	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
 		l.askAgain()
+	case sig == syscall.SIGHUP && l.state == StateDraining:
+		l.logFailure(ErrStopped) // no hook checks what is not to be done
 	default:
 		l.act(&action{sig: sig, ctx: l.actions.ctx, reply: l.logFailure})
 	}

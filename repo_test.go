@@ -163,3 +163,58 @@ func TestDocumentationNamesTests(t *testing.T) {
 		}
 	}
 }
+
+var (
+	logCall = regexp.MustCompile(`(?s)\.(?:Info|Warn|Error)\(\s*"(restart[:/][^"]*)"`)
+	logRow  = regexp.MustCompile("(?m)^\\| `(restart[:/][^|]*)")
+	quoted  = regexp.MustCompile("`([^`]*)`")
+)
+
+// docs/operations.md lists every line that the library logs, and no other: at
+// three in the morning somebody looks there for what the log says.
+func TestDocumentationListsTheLogLines(t *testing.T) {
+	logged := make(map[string]bool)
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "http/*.go", "tcp/*.go", "grpcadapter/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range logCall.FindAllStringSubmatch(string(b), -1) {
+				logged[m[1]] = true
+			}
+		}
+	}
+	b, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]bool)
+	for _, row := range logRow.FindAllString(string(b), -1) {
+		for _, m := range quoted.FindAllStringSubmatch(row, -1) {
+			if strings.HasPrefix(m[1], "restart:") || strings.HasPrefix(m[1], "restart/") {
+				documented[m[1]] = true
+			}
+		}
+	}
+	if len(logged) < 10 || len(documented) < 10 {
+		t.Fatalf("found %d lines in the code and %d in the documentation", len(logged), len(documented))
+	}
+	for line := range logged {
+		if !documented[line] {
+			t.Errorf("docs/operations.md does not list %q", line)
+		}
+	}
+	for line := range documented {
+		if !logged[line] {
+			t.Errorf("docs/operations.md lists %q, which nothing logs", line)
+		}
+	}
+}

@@ -104,6 +104,8 @@ func (l *loop) logFailure(err error) {
 	case err == nil:
 	case errors.Is(err, ErrStopped) && l.successor != nil:
 		l.log.Info("restart: replaced already; the successor can be restarted", "successor", l.successor.PID)
+	case errors.Is(err, ErrStopped):
+		l.log.Info("restart: stopping already; SIGHUP ignored")
 	default:
 		l.log.Error("restart: failed", "error", err)
 	}

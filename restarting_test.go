@@ -570,19 +570,21 @@ func (s *blockingState) Restore([]byte) error   { return nil }
 // The last thing that a successor which was given up hears is "abort": it must
 // not stop like a process that serves, which removes the files.
 func TestSuccessorIsNotSignalledAfterGo(t *testing.T) {
+	var failed *peer
 	x := start(t, Options{}, spawning(t, func(p *peer) {
+		failed = p
 		toGo(p)
 		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid()}) // nonsense
 		p.want(wire.TypeAbort, nil)
-		select {
-		case sig := <-p.signals:
-			p.t.Errorf("got signal %v, want none", sig)
-		default:
-		}
 	})).serving()
 	err := x.r.Restart(t.Context())
 	if re, ok := errors.AsType[*RestartError](err); !ok || re.Phase != PhaseGo {
 		t.Errorf("got %v, want a failure in phase go", err)
+	}
+	select {
+	case sig := <-failed.signals:
+		t.Errorf("got signal %v, want none", sig)
+	default:
 	}
 	x.answers("old")
 }

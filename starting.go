@@ -241,7 +241,7 @@ func (l *loop) endFollow(err error) {
 		}
 		l.accept(stageAlone)
 	default:
-		l.giveUp(fmt.Errorf("restart: %w", err))
+		l.giveUp(prefixed(err))
 	}
 }
 
