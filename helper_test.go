@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/manager"
@@ -41,31 +39,16 @@ func dup(t *testing.T, c sysConn) *os.File {
 	return f
 }
 
-// readable reports whether poll(2) finds c readable.
-func readable(t *testing.T, c sysConn) bool {
-	t.Helper()
-	var n int
-	err := fdutil.Control(c, func(fd int) (err error) {
-		n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n > 0
-}
-
-// logs is a slog.Handler whose lines tests can wait for.
+// logs is a slog.Handler that keeps its lines, to be shown when a test fails.
 type logs struct {
-	mu      *sync.Mutex
-	buf     *bytes.Buffer
-	changed *chan struct{}
+	mu  *sync.Mutex
+	buf *bytes.Buffer
 	slog.Handler
 }
 
 func newLogs(t *testing.T) *logs {
-	buf, changed := new(bytes.Buffer), make(chan struct{})
-	l := &logs{mu: new(sync.Mutex), buf: buf, changed: &changed}
+	buf := new(bytes.Buffer)
+	l := &logs{mu: new(sync.Mutex), buf: buf}
 	l.Handler = slog.NewTextHandler(buf, &slog.HandlerOptions{Level: slog.LevelDebug})
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -78,10 +61,7 @@ func newLogs(t *testing.T) *logs {
 func (l *logs) Handle(ctx context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.Handler.Handle(ctx, r)
-	close(*l.changed)
-	*l.changed = make(chan struct{})
-	return err
+	return l.Handler.Handle(ctx, r)
 }
 
 func (l *logs) WithAttrs(as []slog.Attr) slog.Handler {
@@ -94,26 +74,6 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
-}
-
-// wait returns when n lines hold all the words.
-func (l *logs) wait(t *testing.T, n int, words ...string) {
-	t.Helper()
-	bound := time.After(patience)
-	for {
-		l.mu.Lock()
-		changed := *l.changed
-		count := l.countLocked(words)
-		l.mu.Unlock()
-		if count >= n {
-			return
-		}
-		select {
-		case <-changed:
-		case <-bound:
-			t.Fatalf("%d of %d lines with %q in the log", count, n, words)
-		}
-	}
 }
 
 func (l *logs) count(words ...string) int {

@@ -240,27 +240,6 @@ func (r *Restarter) close() {
 	}
 }
 
-// lifelines returns those that a successor inherits: of the earlier generations
-// that live, and our own.
-func (r *Restarter) lifelines() []handshake.Lifeline {
-	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, File: r.own}
-	return append(r.living(), own)
-}
-
-// living returns the lifelines of the earlier generations that live.
-func (r *Restarter) living() []handshake.Lifeline {
-	if r.pred == nil {
-		return nil
-	}
-	var living []handshake.Lifeline
-	for _, line := range r.pred.Lifelines {
-		if !line.Gone() {
-			living = append(living, line)
-		}
-	}
-	return living
-}
-
 // Restart runs the Before hooks of SIGHUP, starts a successor and waits until
 // that serves. Nil means that the successor serves and this process drains.
 // Otherwise this process goes on serving as if nothing had happened:

@@ -1,6 +1,11 @@
 package restart
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"os"
+
+	"example.com/restart/internal/handshake"
+)
 
 // A Status is what a Restarter was doing at some moment. Its JSON has the names
 // of states and the text of LastError.
@@ -88,4 +93,25 @@ func (r *Restarter) setStatus(s *Status) {
 	next := make(chan struct{})
 	r.status.Store(s)
 	close(*r.changed.Swap(&next))
+}
+
+// lifelines returns those that a successor inherits: of the earlier generations
+// that live, and our own.
+func (r *Restarter) lifelines() []handshake.Lifeline {
+	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, File: r.own}
+	return append(r.living(), own)
+}
+
+// living returns the lifelines of the earlier generations that live.
+func (r *Restarter) living() []handshake.Lifeline {
+	if r.pred == nil {
+		return nil
+	}
+	var living []handshake.Lifeline
+	for _, line := range r.pred.Lifelines {
+		if !line.Gone() {
+			living = append(living, line)
+		}
+	}
+	return living
 }
