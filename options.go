@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What zero means in Options.
+// The values that zero stands for in Options.
 const (
 	DefaultHammerTime   = 60 * time.Second
 	DefaultReadyTimeout = 60 * time.Second
@@ -21,61 +21,72 @@ const (
 // Options configure a Restarter. The zero value is ready to use. New checks
 // them: a bad value is an error and never replaced by another one.
 type Options struct {
-	// HammerTime is how long a drain may take until what is left is closed by
-	// force. Zero means DefaultHammerTime; negative means never: only Hammer
-	// or SIGUSR2 ends it.
+	// HammerTime bounds a drain: when it is over, the connections that are left
+	// are closed by force. Zero means DefaultHammerTime. Negative means no bound:
+	// only Hammer or SIGUSR2 ends the drain by force.
 	HammerTime time.Duration
 
-	// ReadyTimeout is how long a successor may take from its start until it
-	// serves. One that takes longer is killed. Zero means DefaultReadyTimeout;
-	// negative means no bound.
+	// ReadyTimeout bounds a restart, from its beginning until the successor
+	// serves, calls of Command and State included. A successor that takes longer
+	// is killed. Zero means DefaultReadyTimeout; negative means no bound.
 	ReadyTimeout time.Duration
 
 	// SettleTime is for programs that call Add after Run, so that a successor
-	// cannot know whether an inherited listener that nobody claimed yet was
-	// dropped or comes late: it takes it for dropped when so much time has
-	// passed since the last Add. Zero means that everything was added before
-	// Run; negative is an error.
+	// cannot know whether an inherited listener that nobody has claimed was
+	// removed or comes late. A listener that is not claimed within SettleTime of
+	// the last Add is treated as removed. Zero means that everything is added
+	// before Run; negative is an error.
 	SettleTime time.Duration
 
-	// MaxDraining is how many earlier generations may still drain when Restart
-	// starts another one; with more Restart returns ErrTooManyDraining. Zero
+	// MaxDraining bounds the earlier generations that may still drain when
+	// another restart begins; with more, Restart returns ErrTooManyDraining. Zero
 	// means DefaultMaxDraining; negative means no bound.
 	MaxDraining int
 
-	// PIDFile is a path where the PID of the serving process is kept, written
-	// atomically before a process says that it is ready and removed when the
-	// last one ends. Empty means none. A relative path is taken from the
-	// directory in which the program was started.
+	// PIDFile is the path of a file that holds the PID of the serving process.
+	// It is written atomically before a process serves, and removed when the last
+	// one ends. Empty means none. A relative path is taken from the directory in
+	// which the program was started.
 	PIDFile string
 
-	// Command is called at each restart with what would be started: the same
-	// program with the same arguments, environment and directory that this
-	// process was started with. It may change them. An error makes the restart
-	// fail. Nil changes nothing.
+	// Command is called at each restart with the command that would be started:
+	// the same program with the arguments, environment and directory that this
+	// process was started with. It may change the command. An error makes the
+	// restart fail. Nil changes nothing.
 	Command func(*Command) error
 
 	// ListenConfig binds the sockets that are not inherited.
 	ListenConfig net.ListenConfig
 
-	// Logger gets what has no caller to return to. Nil means slog.Default().
+	// Logger receives events that no return value reports. Nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 
 // A Command says how a successor is started.
 type Command struct {
-	// Path is the program's file. Unless changed it is os.Args[0], made
-	// absolute with the directory that the process was started in. Symbolic
-	// links are not resolved, so that one that was moved to another release is
-	// followed.
+	// Path is the program's file, an absolute path. Unless changed it is
+	// os.Args[0], made absolute with the directory that the process was started
+	// in. Symbolic links are not resolved, so that a link which was moved to
+	// another release is followed.
 	Path string
-	Args []string // as in os.Args: Args[0] is the name of the program
-	Env  []string // as in os.Environ
-	Dir  string   // where it starts
+
+	// Args are those of os.Args: Args[0] is the name of the program.
+	Args []string
+
+	// Env is that of os.Environ. Of duplicates the last one counts. PWD is set to
+	// Dir.
+	Env []string
+
+	// Dir is the working directory. Unless changed it is the one that the process
+	// was started in, by its logical name where $PWD gave one. If that has been
+	// deleted, the successor starts in the working directory of this process.
+	Dir string
 }
 
-// A Hook runs before or after what a signal does. The context ends when Run
-// returns or is asked to stop by its own context.
+// A Hook runs before or after a signal, or a call of [Restarter.Restart], has
+// its effect. Its context ends when Run returns or is asked to stop by its own
+// context, and with the context of Restart.
 type Hook func(ctx context.Context, sig os.Signal) error
 
 // withDefaults returns o with zero values replaced, or what is wrong with it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -293,6 +294,49 @@ func TestLastStateLosesNothing(t *testing.T) {
 	}
 	if got, want := s.ask("counted"), fmt.Sprint(counted.Load()); got != want {
 		t.Errorf("got %s counted, want %s", got, want)
+	}
+	s.stop()
+}
+
+// A deploy that moves a link: the process was started in the directory that the
+// link names, by a relative path. The release that it came from is deleted.
+func TestReleaseBehindALink(t *testing.T) {
+	t.Parallel()
+	s := &server{t: t, dir: t.TempDir(), cfg: config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}}}}
+	s.configure(func(*config) {})
+	release := func(name, version string) {
+		t.Helper()
+		if err := os.Mkdir(s.file(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.install(version) // as prog
+		err := os.Rename(s.program(), filepath.Join(s.file(name), "prog"))
+		if err == nil {
+			err = os.Symlink(name, s.file("next"))
+		}
+		if err == nil {
+			err = os.Rename(s.file("next"), s.file("current"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	release("r1", "v1")
+	cmd := exec.Command("sh", "-c", "cd current && exec ./prog")
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), configVar+"="+s.file("config.json"))
+	s.Family = proctest.Start(t, "server", cmd)
+	s.serving(1)
+	s.addr = field(s.Wait(1, "added"), "addr")
+	for i, version := range []string{"v2", "v3"} {
+		release(fmt.Sprint("r", i+2), version)
+		if err := os.RemoveAll(s.file(fmt.Sprint("r", i+1))); err != nil {
+			t.Fatal(err)
+		}
+		s.replace()
+		if got, _, _ := s.who(); got != version {
+			t.Errorf("got %s, want %s, the release behind the link", got, version)
+		}
 	}
 	s.stop()
 }
