@@ -32,11 +32,14 @@ const (
 	Closed                // Accept fails
 )
 
-// queueGap is how long the accept queue must have been empty to count as
-// emptied. queueBound bounds emptying while clients keep coming.
 const (
+	// queueGap is how long the accept queue must have been empty to count as
+	// emptied. queueBound bounds emptying while clients keep coming.
 	queueGap   = 5 * time.Millisecond
 	queueBound = time.Second
+
+	// shortagePause is how long Accept waits when the kernel lacks memory.
+	shortagePause = 10 * time.Millisecond
 )
 
 // A Socket is a listening socket of package net.
@@ -113,7 +116,36 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.set(Stopped)
 			continue
 		}
+		if passes(err) {
+			l.pause(changed)
+			continue
+		}
 		return nil, err
+	}
+}
+
+// passes reports whether an error of accept(2) will pass: the kernel lacks memory,
+// or one client's connection had a network error. Services, net/http's among
+// them, would end for it. EMFILE and ENFILE are theirs: they know to wait.
+func passes(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT,
+		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits a moment, or until the phase changes.
+func (l *Listener) pause(changed <-chan struct{}) {
+	moment := time.NewTimer(shortagePause)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+	case <-changed:
 	}
 }
 

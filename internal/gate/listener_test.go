@@ -270,3 +270,41 @@ func TestEmptyBelievesTheQueueNotTheClock(t *testing.T) {
 	ln.Empty(t.Context())
 	<-served
 }
+
+// failing is a socket whose Accept fails with the errors first.
+type failing struct {
+	Socket
+	errs []error
+}
+
+func (l *failing) Accept() (net.Conn, error) {
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+	}
+	return l.Socket.Accept()
+}
+
+// A kernel that is short of memory ends no server.
+func TestAcceptOutlivesShortages(t *testing.T) {
+	real, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := New(&failing{Socket: real.(Socket), errs: []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPROTO}})
+	defer ln.Close()
+	ln.Open()
+	dial(t, ln, 1)
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	// What services know to wait for is theirs.
+	ln = New(&failing{Socket: real.(Socket), errs: []error{syscall.EMFILE}})
+	ln.Open()
+	if _, err := ln.Accept(); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("got %v, want EMFILE", err)
+	}
+}
