@@ -3,12 +3,10 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
-	"errors"
 	"flag"
 	"log"
-	"net/http"
-	"sync"
 
 	restarthttp "example.com/restart/http"
 	"example.com/restart/storm/endpoints"
@@ -21,26 +19,21 @@ func main() {
 	tlsAddr := flag.String("tls-addr", "127.0.0.1:8443", "TCP `address` of HTTPS")
 	flag.Parse()
 
-	// A certificate that nobody signed, made anew by each generation. Yours
-	// comes from files, as in examples/tls.
+	// Each generation makes a self-signed certificate. For one in files set
+	// CertFile and KeyFile instead of TLS.
 	cert, err := endpoints.Certificate()
 	if err != nil {
 		log.Fatal(err)
 	}
+	// The handler has the endpoints that the load generator storm asks for. See
+	// examples/http for a handler of one's own.
 	handler := endpoints.Handler(version)
 	plain := restarthttp.NewServer(*addr, handler)
 	secure := restarthttp.NewServer(*tlsAddr, handler)
-	secure.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	secure.HTTP.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	secure.TLS = true
 
-	var servers sync.WaitGroup
-	serve := func(listenAndServe func() error) {
-		servers.Go(func() {
-			if err := listenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-				log.Fatal(err)
-			}
-		})
+	if err := restarthttp.Serve(context.Background(), plain, secure); err != nil {
+		log.Fatal(err)
 	}
-	serve(plain.ListenAndServe)
-	serve(func() error { return secure.ListenAndServeTLS("", "") })
-	servers.Wait() // both return together
 }

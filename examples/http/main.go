@@ -1,12 +1,15 @@
 // Command http is a web server that restarts so that no client notices. It
-// differs from one on net/http alone in the line that starts it.
+// differs from one on net/http in the line that starts it.
 package main
 
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"net/http"
+	"os"
+	"time"
 
 	restarthttp "example.com/restart/http"
 	"example.com/restart/storm/endpoints"
@@ -18,13 +21,39 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
 	flag.Parse()
 
-	// Any handler will do. This one has what storm asks for: GET /, POST
-	// /echo, GET /slow?d=2s, GET /download?n=BYTES and a WebSocket at /ws. Each
-	// answer says in the header Served-By which process gave it.
-	handler := endpoints.Handler(version)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", hello)
+	mux.HandleFunc("GET /slow", slow)
+	// The load generator storm needs some endpoints more: POST /echo, GET
+	// /download and a WebSocket at /ws.
+	mux.Handle("/", endpoints.Handler(version))
 
-	err := restarthttp.ListenAndServe(*addr, handler) // instead of http.ListenAndServe
+	err := restarthttp.ListenAndServe(*addr, mux) // instead of http.ListenAndServe
 	if !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
+	}
+}
+
+// me says which process answers.
+func me() string { return fmt.Sprintf("version=%s pid=%d", version, os.Getpid()) }
+
+func hello(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Served-By", me())
+	fmt.Fprintln(w, "hello from", me())
+}
+
+// slow answers after the duration d, as in /slow?d=2s. A process that is
+// replaced finishes such requests before it ends.
+func slow(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Served-By", me())
+	d, err := time.ParseDuration(r.FormValue("d"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	select {
+	case <-time.After(d):
+		fmt.Fprintln(w, "done")
+	case <-r.Context().Done(): // the client has gone
 	}
 }

@@ -6,19 +6,25 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"example.com/restart"
 )
 
-// A clock is a [restart.Service] for a protocol of its own: whoever connects
+// A clock is a [restart.Service] with a protocol of its own: whoever connects
 // gets a line with the time each second, until the server drains.
 type clock struct {
+	once   restart.ServeOnce
 	ending chan struct{} // closed by Shutdown
 }
 
 func newClock() *clock { return &clock{ending: make(chan struct{})} }
 
-// Serve implements [restart.Service]. Accept fails when Run closes the
-// listener, at the end of the drain.
+// Serve implements [restart.Service].
 func (c *clock) Serve(ln net.Listener) error {
+	if err := c.once.Begin(ln); err != nil {
+		return err
+	}
+	defer c.once.End()
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -28,9 +34,10 @@ func (c *clock) Serve(ln net.Listener) error {
 	}
 }
 
-// Shutdown implements [restart.Service]. It need not wait: Run does, until
-// every connection that the listener accepted is closed.
-func (c *clock) Shutdown(context.Context) error {
+// Shutdown implements [restart.Service]. It need not wait for connections: Run
+// waits until all that the listener accepted are closed.
+func (c *clock) Shutdown(ctx context.Context) error {
+	c.once.Stop(ctx)
 	close(c.ending)
 	return nil
 }

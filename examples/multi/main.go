@@ -1,7 +1,6 @@
-// Command multi is three servers in one binary: a public one, an internal one
-// for operators, and one that is no web server. They restart together. Before
-// that the configuration is read: one that is wrong keeps SIGHUP from doing
-// anything.
+// Command multi has three servers in one binary: a public web server, an
+// internal one for operators, and a clock over TCP. They restart together. A
+// wrong configuration vetoes the restart.
 package main
 
 import (
@@ -13,10 +12,10 @@ import (
 	"log"
 	"net/http"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
+	"example.com/restart"
 	restarthttp "example.com/restart/http"
 )
 
@@ -48,29 +47,22 @@ func main() {
 	path := flag.String("config", "multi.json", "configuration `file`")
 	pidFile := flag.String("pidfile", "", "`file` for the PID, none if empty")
 	flag.Parse()
-	c, err := readConfig(*path)
-	if err != nil {
+	if err := run(*path, *pidFile); err != nil {
 		log.Fatal(err)
 	}
+}
 
-	restarthttp.DefaultOptions.PIDFile = *pidFile
-	r, err := restarthttp.Default()
+func run(path, pidFile string) error {
+	c, err := readConfig(path)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	r.Before(syscall.SIGHUP, func(context.Context, os.Signal) error {
-		_, err := readConfig(*path)
-		return err // not nil: nothing is restarted
-	})
-	r.After(syscall.SIGHUP, func(context.Context, os.Signal) error {
-		if s := r.Status(); s.Successor != 0 {
-			log.Printf("process %d took over", s.Successor)
-		}
-		return nil
-	})
-
+	r, err := newRestarter(path, pidFile)
+	if err != nil {
+		return err
+	}
 	if _, err := r.Add("clock", "tcp", c.Clock, newClock()); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	public := newServer("public", c.Public, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "%s from version=%s pid=%d\n", c.Greeting, version, os.Getpid())
@@ -78,16 +70,31 @@ func main() {
 	internal := newServer("internal", c.Internal, func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(r.Status().Listeners)
 	})
+	return restarthttp.Serve(context.Background(), public, internal) // and the clock
+}
 
-	var servers sync.WaitGroup
-	for _, s := range []*restarthttp.Server{public, internal} {
-		servers.Go(func() {
-			if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-				log.Fatal(err)
-			}
-		})
+// newRestarter makes the Restarter that Serve uses.
+func newRestarter(path, pidFile string) (*restart.Restarter, error) {
+	r, err := restart.New(restart.Options{PIDFile: pidFile})
+	if err != nil {
+		return nil, err
 	}
-	servers.Wait() // all of them return together
+	checkConfig := func(context.Context, os.Signal) error {
+		_, err := readConfig(path)
+		return err // an error vetoes the restart
+	}
+	logSuccessor := func(context.Context, os.Signal) error {
+		if s := r.Status(); s.Successor != 0 {
+			log.Printf("process %d took over", s.Successor)
+		}
+		return nil
+	}
+	err = errors.Join(
+		r.Before(syscall.SIGHUP, checkConfig),
+		r.After(syscall.SIGHUP, logSuccessor),
+		restarthttp.SetDefault(r),
+	)
+	return r, err
 }
 
 // newServer makes a server whose listener is known by its name, so that its
@@ -95,7 +102,7 @@ func main() {
 func newServer(name, addr string, h http.HandlerFunc) *restarthttp.Server {
 	s := restarthttp.NewServer(addr, h)
 	s.Name = name
-	s.ReadHeaderTimeout = 10 * time.Second // every field of http.Server is there
+	s.HTTP.ReadHeaderTimeout = 10 * time.Second // any field of http.Server
 	s.BeforeBegin = func(address string) { log.Printf("%s begins on %s", name, address) }
 	return s
 }

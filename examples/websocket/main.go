@@ -1,11 +1,10 @@
-// Command websocket sends each message back over a WebSocket. When the process
-// is replaced it says that it goes away (status 1001), and clients come back
-// to the new one.
+// Command websocket sends each message back over a WebSocket. A process that is
+// replaced closes its WebSockets with status 1001, "going away", and the clients
+// connect anew, to the new process.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"example.com/restart"
 	restarthttp "example.com/restart/http"
 )
 
@@ -29,7 +29,8 @@ func main() {
 		}
 		return
 	}
-	if err := restarthttp.ListenAndServe(*addr, http.HandlerFunc(echo)); !errors.Is(err, http.ErrServerClosed) {
+	s := restarthttp.NewServer(*addr, http.HandlerFunc(echo))
+	if err := restarthttp.Serve(context.Background(), s); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -37,15 +38,15 @@ func main() {
 func echo(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return // it has answered
+		return // Accept has answered
 	}
 	defer c.CloseNow()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// The connection is the handler's now, and so is the goodbye.
+	// The handler owns the connection, so the handler must say goodbye.
 	go func() {
 		select {
-		case <-restarthttp.Draining(r.Context()):
+		case <-restart.Draining(r.Context()):
 			c.Close(websocket.StatusGoingAway, "restarting")
 		case <-ctx.Done():
 		}

@@ -35,7 +35,7 @@ const (
 // again, and nothing is lost. In the middle one listener is dropped and another
 // added: whoever came to the dropped one is answered, later ones are refused.
 func TestNothingIsLost(t *testing.T) {
-	conf := filepath.Join(t.TempDir(), "many.json")
+	conf := filepath.Join(t.TempDir(), "allprotocols.json")
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {

@@ -1,6 +1,7 @@
-// Command many serves four protocols in one binary: HTTP, gRPC, TCP and UDP.
-// They restart together. Which listeners there are is read from a
-// configuration that may change from one generation to the next.
+// Command allprotocols serves HTTP, gRPC, TCP and UDP in one binary, with one
+// restart for all. A configuration lists the listeners, and may change from one
+// generation to the next. The program is a test bed: its test puts load on all
+// four protocols. See examples/multi for a program to read first.
 package main
 
 import (
@@ -24,7 +25,7 @@ var version = "1" // go build -ldflags "-X main.version=2"
 func me() string { return fmt.Sprintf("version=%s pid=%d", version, os.Getpid()) }
 
 func main() {
-	path := flag.String("config", "many.json", "configuration `file`")
+	path := flag.String("config", "allprotocols.json", "configuration `file`")
 	flag.Parse()
 	if err := run(*path); err != nil {
 		log.Fatal(err)
