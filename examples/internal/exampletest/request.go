@@ -93,6 +93,11 @@ func do(c *http.Client, req *http.Request) (Answer, error) {
 		return Answer{}, err
 	}
 	defer resp.Body.Close()
+	return answerOf(resp)
+}
+
+// answerOf reads the body, and does not close it.
+func answerOf(resp *http.Response) (Answer, error) {
 	body, err := io.ReadAll(resp.Body)
 	a := Answer{Status: resp.StatusCode, Body: string(body), Proto: resp.Proto}
 	if m := servedBy.FindStringSubmatch(resp.Header.Get("Served-By")); m != nil {
