@@ -40,17 +40,19 @@ var kinds = []struct {
 	{"UDP", "udp", connectUDP},
 }
 
-// A load calls in a loop, until something is lost.
+// A load calls in a loop, until something is lost or stop is closed.
 type load struct {
 	name, addr string
 	connect    func(addr string) (caller, error)
 	fresh      bool // a connection for each call
-	mayEnd     bool // the listener is dropped at some time
 
-	calls, lost atomic.Int64
-	mu          sync.Mutex
-	first       error // that lost something
-	refused     error // how it ended, if it may
+	// dropping says that the listener is about to be dropped: clients that come
+	// from then on may come too late, and stop when they are refused.
+	dropping atomic.Bool
+
+	calls, lost, refused atomic.Int64 // refused counts clients
+	mu                   sync.Mutex
+	first                error // that lost something
 }
 
 func (l *load) run(stop <-chan struct{}) {
@@ -60,44 +62,59 @@ func (l *load) run(stop <-chan struct{}) {
 			c.Close()
 		}
 	}()
+	wasReset := false
 	for {
 		select {
 		case <-stop:
 			return
 		case <-time.After(2 * time.Millisecond):
 		}
+		inTime := true
 		if c == nil {
 			var err error
-			if c, err = l.connect(l.addr); err != nil {
-				if l.end(err) {
-					return
-				}
-				c = nil
+			c, err = l.connect(l.addr)
+			inTime = !l.dropping.Load()
+			switch {
+			case errors.Is(err, syscall.ECONNREFUSED) && !inTime:
+				l.refused.Add(1)
+				return
+			case isReset(err) && !inTime:
+				c, wasReset = nil, true
 				continue
+			case err != nil:
+				c = nil
+				l.fail(err)
+				return
+			case wasReset:
+				l.fail(errors.New("a client was reset while the listener was open"))
+				return
 			}
 		}
-		if err := c.call(); err != nil {
+		switch err := c.call(); {
+		case err == nil:
+			l.calls.Add(1)
+			if !l.fresh {
+				continue
+			}
+		case inTime:
+			l.fail(err)
+			return
+		case errors.Is(err, errBye): // the client may try again
+		case isReset(err):
+			wasReset = true // and the next one must be refused
+		default:
 			l.fail(err)
 			return
 		}
-		l.calls.Add(1)
-		if l.fresh {
-			c.Close()
-			c = nil
-		}
+		c.Close()
+		c = nil
 	}
 }
 
-// end notes that no connection could be made, and reports whether to stop.
-func (l *load) end(err error) bool {
-	if !l.mayEnd || !errors.Is(err, syscall.ECONNREFUSED) {
-		l.fail(err)
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refused = err
-	return true
+// isReset reports whether err is that of a client that came at the very moment
+// in which the listener was closed: the kernel resets it.
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (l *load) fail(err error) {
@@ -115,11 +132,9 @@ func (l *load) failed() error {
 	return l.first
 }
 
-func (l *load) ending() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.refused
-}
+// errBye is what a TCP client gets that has asked nothing for a while when the
+// server stops.
+var errBye = errors.New("the server said bye")
 
 // A stream speaks over a net.Conn: ask is written, and the answer read by read.
 type stream struct {
@@ -136,6 +151,9 @@ func (s *stream) call() error {
 		return err
 	}
 	got, err := s.read(s.r)
+	if err == nil && got == "bye\n" {
+		return errBye
+	}
 	if err == nil && !strings.HasPrefix(got, s.want) {
 		err = fmt.Errorf("got %q, want %q", got, s.want)
 	}

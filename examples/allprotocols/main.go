@@ -25,7 +25,7 @@ var version = "1" // go build -ldflags "-X main.version=2"
 func me() string { return fmt.Sprintf("version=%s pid=%d", version, os.Getpid()) }
 
 func main() {
-	path := flag.String("config", "allprotocols.json", "configuration `file`")
+	path := flag.String("config", "listeners.json", "configuration `file`")
 	flag.Parse()
 	if err := run(*path); err != nil {
 		log.Fatal(err)

@@ -75,7 +75,7 @@ func LosesNothing(t *testing.T) {
 		}
 		n += c.answers
 	}
-	t.Logf("%d restarts: %d requests on %d connections, all answered", restarts, n, len(clients))
+	t.Logf("%d restarts: %d requests were answered on %d connections", restarts, n, len(clients))
 
 	p.Exit()
 	p.Signal(g.PID, syscall.SIGTERM)
