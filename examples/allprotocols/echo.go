@@ -9,8 +9,8 @@ import (
 	"example.com/restart/tcp"
 )
 
-// echo sends each line back. Its connections move, if there is somewhere to
-// move to; else it says goodbye when nothing comes any more.
+// echo sends each line back. When the process drains, the connection moves. If
+// there is no successor, echo answers what is on its way and says goodbye.
 func echo(_ context.Context, c *tcp.Conn) {
 	ending := false
 	for {

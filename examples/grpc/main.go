@@ -1,5 +1,5 @@
-// Command grpc is a gRPC server with health checks. Clients of one that is
-// replaced are told to connect anew and lose no call.
+// Command grpc is a gRPC server with health checks. When it is replaced, it
+// tells its clients to connect anew; they lose no call.
 package main
 
 import (
@@ -41,7 +41,7 @@ func serve(addr string) error {
 	}
 	s, a := grpcadapter.NewServer() // instead of grpc.NewServer
 	h := health.NewServer()
-	a.Health = h // says NOT_SERVING when no successor serves
+	a.Health = h // reports NOT_SERVING when no successor serves
 	greeter.Register(s, &greeter.Greeter{Name: fmt.Sprintf("version=%s pid=%d", version, os.Getpid())})
 	healthpb.RegisterHealthServer(s, h)
 	if _, err := r.Add("grpc", "tcp", addr, a); err != nil {

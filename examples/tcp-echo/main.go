@@ -33,8 +33,8 @@ func main() {
 	}
 }
 
-// echo serves a connection that does not move. When the process is replaced, a
-// line that is on its way is still answered. Then echo says goodbye, and the
+// echo serves a connection that does not move. When the process is replaced,
+// echo still answers a line that is on its way. Then it says goodbye, and the
 // client can connect anew, to the successor.
 func echo(ctx context.Context, c net.Conn) {
 	go func() {

@@ -1,6 +1,6 @@
-// Command tcp-session counts: each line that a client sends is answered by the
-// next number. Connections and their numbers survive every restart: they move
-// from process to process, and clients notice nothing.
+// Command tcp-session counts: it answers each line of a client by the next
+// number. Connections and their numbers move from process to process, and
+// clients notice nothing of a restart.
 package main
 
 import (
@@ -66,8 +66,8 @@ func count(_ context.Context, c *tcp.Conn) {
 	}
 }
 
-// The state of a session is read by another version of this program, so its
-// form must be one that both know.
+// Another version of this program reads the state, so both versions must know
+// its form.
 
 func save(n int) []byte { return strconv.AppendInt(nil, int64(n), 10) }
 

@@ -1,6 +1,5 @@
 // Command unix is a web server on a Unix socket. The path stays while one
-// process replaces another, so that nobody finds it missing, and goes with the
-// last one.
+// process replaces another. The last process removes it.
 package main
 
 import (
