@@ -172,15 +172,17 @@ func (l *loop) perform(a *action, done chan<- struct{}) {
 // veto ends an action that a Before hook has refused.
 func (l *loop) veto(a *action, err error) {
 	a.over = true
-	if a.sig == syscall.SIGHUP {
-		err = &RestartError{Phase: PhaseHooks, Err: err}
-		l.lastError = err
-	}
 	if !a.asked {
 		l.log.Error("restart: vetoed by a Before hook", "signal", a.sig.String(), "error", err)
+	}
+	if a.sig != syscall.SIGHUP {
 		return
 	}
-	a.reply(err)
+	err = &RestartError{Phase: PhaseHooks, Err: err}
+	l.lastError = err
+	if a.asked {
+		a.reply(err)
+	}
 }
 
 // endAction makes room for the next action of the same signal.
