@@ -190,8 +190,8 @@ func (r *Restarter) restore(s *socket) error {
 }
 
 // Serving returns a channel that is closed when this process serves: its
-// services accept and, after a restart, the predecessor no longer does. It is
-// never closed in a process that does not get so far.
+// services accept. After a restart the predecessor may accept for a moment
+// longer. The channel is never closed in a process that does not get so far.
 func (r *Restarter) Serving() <-chan struct{} { return r.serving }
 
 // Draining returns a channel that is closed when this process begins to drain,

@@ -121,8 +121,8 @@ type Announcer interface {
 }
 
 // Logging is implemented by a service that logs where the Restarter logs. The
-// services of the packages example.com/restart/http, tcp and grpcadapter do,
-// unless their Logger field is set.
+// services of packages example.com/restart/http and tcp do, unless their Logger
+// field is set.
 type Logging interface {
 	// SetLogger is called once, by Add, before anything else. The logger is
 	// that of [Options.Logger] with the attributes generation, pid and listener.
