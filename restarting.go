@@ -61,6 +61,9 @@ func (l *loop) refusal() error {
 	if l.r.sys.process.running() > 1 {
 		return errTwoRestarters
 	}
+	if err := l.manager.Refusal(); err != nil {
+		return err
+	}
 	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n > limit {
 		return fmt.Errorf("%w: %d, Options.MaxDraining is %d", ErrTooManyDraining, n, limit)
 	}

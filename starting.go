@@ -43,7 +43,7 @@ func (s *starting) settling() <-chan time.Time {
 func (l *loop) begin() {
 	l.to(StateStarting)
 	l.r.hooks.run()
-	l.manager.Starting()
+	l.manager.Starting(l.log)
 	if within := l.r.options.SettleTime; within > 0 {
 		l.starting.settle = time.NewTimer(within)
 	} else {
@@ -252,7 +252,7 @@ func (l *loop) serve() {
 		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
 	}
 	close(l.r.serving)
-	l.manager.Serving()
+	l.manager.Serving(l.r.generation)
 	l.watchAncestors()
 	switch {
 	case l.starting.stop != nil:

@@ -45,7 +45,7 @@ func realSystem() system {
 		notify:   signal.Notify,
 		stop:     signal.Stop,
 		lifeline: lifeline,
-		manager:  manager.Nobody{},
+		manager:  manager.Find(),
 		process:  &thisProcess,
 		entered:  func(State) {},
 	}
