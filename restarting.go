@@ -117,6 +117,9 @@ func (l *loop) logFailure(err error) {
 // restart begins an attempt and calls reply when it has ended.
 func (l *loop) restart(ctx context.Context, reply func(error)) {
 	if err := l.refusal(); err != nil {
+		if l.state == StateServing {
+			l.manager.Failed(err)
+		}
 		reply(err)
 		return
 	}

@@ -175,6 +175,9 @@ func (l *loop) veto(a *action, err error) {
 	if a.sig == syscall.SIGHUP {
 		err = &RestartError{Phase: PhaseHooks, Err: err}
 		l.lastError = err
+		if l.state == StateServing {
+			l.manager.Failed(err)
+		}
 	}
 	if !a.asked {
 		l.log.Error("restart: vetoed by a Before hook", "signal", a.sig.String(), "error", err)

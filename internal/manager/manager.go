@@ -32,8 +32,8 @@ type Manager interface {
 	// It is called by the goroutine of the attempt.
 	Replacing(pid int) error
 
-	// Failed says that the restart failed, also after Replacing, and that this
-	// process serves on.
+	// Failed says that the restart failed, also after Replacing, or was refused
+	// before Restarting, and that this process serves on.
 	Failed(err error)
 
 	// Replaced says that the successor accepts and that this process drains.

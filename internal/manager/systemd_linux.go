@@ -32,10 +32,11 @@ type Systemd struct {
 type role int
 
 const (
-	coming role = iota // does not serve yet
-	main               // the main process
-	moved              // has named its successor, which does not serve yet
-	gone               // is not the main process any more
+	coming    role = iota // does not serve yet
+	main                  // the main process
+	reloading             // the main process, which has begun a reload
+	moved                 // has named its successor, which does not serve yet
+	gone                  // is not the main process any more
 )
 
 // Starting sends nothing: the predecessor may be the main process.
@@ -111,6 +112,11 @@ func (s *Systemd) endPingsLocked() {
 func (s *Systemd) Restarting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reloadLocked()
+}
+
+func (s *Systemd) reloadLocked() {
+	s.role = reloading
 	s.sendLocked(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()),
 		status("Restarting: generation %d starts, generation %d serves", s.generation+1, s.generation))
 }
@@ -132,13 +138,17 @@ func (s *Systemd) Replacing(pid int) error {
 	return nil
 }
 
-// Failed ends the reload. If the successor was the main process it has given
+// Failed ends the reload. One that was refused begins here: systemd waits for
+// both if it has asked for it (Type=notify-reload). If the successor was the main process it has given
 // that back, see GivingBack, or systemd has noticed its death.
 func (s *Systemd) Failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lines []string
-	if s.role == moved {
+	switch s.role {
+	case main:
+		s.reloadLocked()
+	case moved:
 		lines = append(lines, fmt.Sprintf("MAINPID=%d", os.Getpid()))
 	}
 	s.leadLocked(append(lines, daemon.SdNotifyReady,
@@ -158,7 +168,7 @@ func (s *Systemd) Replaced(int) {
 func (s *Systemd) Stopping() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.role == main {
+	if s.role != coming {
 		s.sendLocked(daemon.SdNotifyStopping, status("Stopping: generation %d finishes what it has begun", s.generation))
 	}
 }
