@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -19,21 +20,28 @@ import (
 
 // notified starts a server that has systemd at the other end of its notify
 // socket.
-func notified(t *testing.T, cfg config) (*server, *systemdtest.NotifySocket) {
+func notified(t *testing.T, cfg config, changes ...func(*exec.Cmd)) (*server, *systemdtest.NotifySocket) {
 	t.Helper()
 	systemd := systemdtest.Listen(t)
 	t.Setenv("NOTIFY_SOCKET", systemd.Path)
-	return serve(t, cfg), systemd
+	return serve(t, cfg, changes...), systemd
 }
+
+const storedWeb = "FDNAME=restart|web|tcp|127.0.0.1%3A0"
 
 var monotonic = regexp.MustCompile(`MONOTONIC_USEC=\d{6,}`)
 
-// wantMessage receives a datagram of these lines from the process.
+// wantMessage receives a datagram of these lines from the process, with a
+// descriptor if it is to be stored.
 func wantMessage(t *testing.T, systemd *systemdtest.NotifySocket, pid int, lines ...string) {
 	t.Helper()
 	m := systemd.Next()
 	got, want := monotonic.ReplaceAllString(m.Text, "MONOTONIC_USEC"), strings.Join(lines, "\n")
-	if got != want || m.PID != pid || m.Files != 0 {
+	files := 0
+	if lines[0] == "FDSTORE=1" {
+		files = 1
+	}
+	if got != want || m.PID != pid || len(m.Files) != files {
 		t.Fatalf("got %q from %d, want %q from %d", got, m.PID, want, pid)
 	}
 }
@@ -50,6 +58,7 @@ func TestSystemdHearsOfARestart(t *testing.T) {
 	s, systemd := notified(t, config{})
 	pid := s.PID()
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1")
+	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
 	for generation := 2; generation <= 3; generation++ {
 		next := s.replace()
 		wantMessage(t, systemd, pid, "RELOADING=1", "MONOTONIC_USEC",
@@ -57,6 +66,7 @@ func TestSystemdHearsOfARestart(t *testing.T) {
 		wantMessage(t, systemd, pid, fmt.Sprintf("MAINPID=%d", next), "READY=1",
 			fmt.Sprintf("STATUS=Generation %d takes over", generation))
 		wantMessage(t, systemd, next, fmt.Sprintf("STATUS=Serving, generation %d", generation))
+		wantMessage(t, systemd, next, "FDSTORE=1", storedWeb)
 		if got := parentOf(t, next); got != os.Getpid() {
 			t.Errorf("got parent %d, want %d, which has started the first", got, os.Getpid())
 		}
@@ -73,6 +83,7 @@ func TestSystemdHearsOfAFailedRestart(t *testing.T) {
 	s, systemd := notified(t, config{})
 	pid := s.PID()
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1")
+	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
 	s.configure(func(c *config) { c.Fault = "exit" })
 	text := strings.TrimPrefix(s.restart(), "restart: ")
 	if !strings.Contains(text, "no such plugin") {
@@ -92,6 +103,7 @@ func TestSystemdHearsOfAVeto(t *testing.T) {
 	s, systemd := notified(t, config{Veto: true})
 	pid := s.PID()
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1")
+	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
 	s.Signal(pid, syscall.SIGHUP)
 	wantMessage(t, systemd, pid, "RELOADING=1", "MONOTONIC_USEC", "STATUS=Restarting: generation 2 starts, generation 1 serves")
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1; the last restart failed: vetoed by a Before hook: vetoed by the test")
@@ -104,6 +116,7 @@ func TestSystemdHearsOfAVeto(t *testing.T) {
 func TestOrphanUnderSystemdExits(t *testing.T) {
 	s, systemd := notified(t, config{Suicide: true})
 	wantMessage(t, systemd, s.PID(), "READY=1", "STATUS=Serving, generation 1")
+	wantMessage(t, systemd, s.PID(), "FDSTORE=1", storedWeb)
 	s.Signal(s.PID(), syscall.SIGHUP)
 	wantMessage(t, systemd, s.PID(), "RELOADING=1", "MONOTONIC_USEC", "STATUS=Restarting: generation 2 starts, generation 1 serves")
 	s.WaitEnd()
@@ -120,6 +133,7 @@ func TestWatchdogOverARestart(t *testing.T) {
 	s, systemd := notified(t, config{})
 	pid := s.PID()
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1", "WATCHDOG=1")
+	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
 	for range 3 {
 		wantMessage(t, systemd, pid, "WATCHDOG=1")
 	}
@@ -127,6 +141,7 @@ func TestWatchdogOverARestart(t *testing.T) {
 	for !strings.HasPrefix(systemd.Next().Text, "MAINPID=") {
 	}
 	wantMessage(t, systemd, next, "STATUS=Serving, generation 2", "WATCHDOG=1")
+	wantMessage(t, systemd, next, "FDSTORE=1", storedWeb)
 	for range 3 {
 		wantMessage(t, systemd, next, "WATCHDOG=1")
 	}
@@ -183,6 +198,7 @@ func TestMainProcessIsGivenBack(t *testing.T) {
 			t.Fatal("the restart went well")
 		}
 		wantMessage(t, systemd, os.Getpid(), "READY=1", "STATUS=Serving, generation 1")
+		wantMessage(t, systemd, os.Getpid(), "FDSTORE=1", storedWeb)
 		wantMessage(t, systemd, os.Getpid(), "RELOADING=1", "MONOTONIC_USEC", "STATUS=Restarting: generation 2 starts, generation 1 serves")
 		wantMessage(t, systemd, os.Getpid(), self, "READY=1", "STATUS=Generation 2 takes over")
 		wantMessage(t, systemd, os.Getpid(), self, "READY=1",

@@ -5,8 +5,11 @@ package manager
 
 import (
 	"log/slog"
+	"syscall"
 
+	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/wire"
 )
 
 // A Manager is told of the life of a process, in this order: Starting, Serving,
@@ -45,6 +48,14 @@ type Manager interface {
 	// GivingBack says that this process ends and that its predecessor, which has
 	// this PID, serves on.
 	GivingBack(predecessor int)
+
+	// Keep gives the manager a socket, borrowed, that is to outlive the process
+	// should that die. It is called after Serving.
+	Keep(wire.File, syscall.Conn)
+
+	// GiveUp takes back what Keep of this or an earlier process gave. It is
+	// called after Serving.
+	GiveUp(wire.File)
 
 	// Refusal returns why a restart would end the service instead of replacing
 	// its process, nil if it would not.
@@ -97,6 +108,12 @@ func (Nobody) Stopping() {}
 // GivingBack does nothing.
 func (Nobody) GivingBack(int) {}
 
+// Keep does nothing.
+func (Nobody) Keep(wire.File, syscall.Conn) {}
+
+// GiveUp does nothing.
+func (Nobody) GiveUp(wire.File) {}
+
 // Refusal returns nil.
 func (Nobody) Refusal() error { return nil }
 
@@ -105,3 +122,12 @@ func (Nobody) Parent() spawn.Parent { return spawn.Us }
 
 // Orphan returns TakeOver.
 func (Nobody) Orphan() Orphan { return TakeOver }
+
+// A Socket is one that the manager has opened or kept.
+type Socket struct {
+	handshake.Socket
+
+	// FromUnit says that a socket unit has opened it. The name is the unit's
+	// FileDescriptorName then.
+	FromUnit bool
+}

@@ -27,7 +27,7 @@ func TestSend(t *testing.T) {
 	if err := send(systemd.Path, []string{"A=1", "B=2"}, 0, 1); err != nil {
 		t.Fatal(err)
 	}
-	if got := systemd.Next(); got.Text != "A=1\nB=2" || got.Files != 2 {
+	if got := systemd.Next(); got.Text != "A=1\nB=2" || len(got.Files) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")

@@ -5,6 +5,7 @@ package systemdtest
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ type NotifySocket struct {
 type Message struct {
 	PID   int
 	Text  string
-	Files int // descriptors that came along; they have been closed
+	Files []*os.File // that came along; open until the test ends
 }
 
 // Listen opens a notify socket.
@@ -96,8 +97,10 @@ func (s *NotifySocket) receive(bound time.Time) (m Message, err error) {
 		}
 		if fds, err := unix.ParseUnixRights(&c); err == nil {
 			for _, fd := range fds {
-				unix.Close(fd)
-				m.Files++
+				unix.CloseOnExec(fd)
+				f := os.NewFile(uintptr(fd), "file")
+				s.t.Cleanup(func() { f.Close() })
+				m.Files = append(m.Files, f)
 			}
 		}
 	}
