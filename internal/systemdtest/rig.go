@@ -32,15 +32,22 @@ func Unavailable() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a private systemd needs root")
 	}
-	for _, tool := range []string{"/lib/systemd/systemd", "systemctl", "unshare", "nsenter", "setpriv", "pivot_root"} {
+	for _, tool := range []string{"/lib/systemd/systemd", "systemctl", "bash", "unshare", "nsenter", "setpriv", "pivot_root", "ss"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}
 	}
+	if out, err := exec.Command("unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup", "true").CombinedOutput(); err != nil {
+		return fmt.Errorf("make namespaces: %w: %s", err, out)
+	}
 	if cgroupRoot() == "" {
 		return errors.New("no cgroup2 file system is mounted")
 	}
-	return nil
+	probe := cgroupRoot() + "/restart-rig-probe"
+	if err := os.Mkdir(probe, 0o755); err != nil {
+		return err
+	}
+	return os.Remove(probe)
 }
 
 // cgroupRoot returns where cgroup2 is mounted, beside cgroup v1 or alone.
