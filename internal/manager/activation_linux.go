@@ -5,10 +5,10 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
 
 	"example.com/restart/internal/fdutil"
@@ -22,7 +22,7 @@ import (
 // socket is closed.
 func Activated() []Socket {
 	var sockets []Socket
-	for _, f := range activation.Files(true) {
+	for _, f := range listenFiles() {
 		desc, err := describe(f)
 		if err != nil {
 			f.Close()
@@ -35,6 +35,34 @@ func Activated() []Socket {
 		sockets = append(sockets, s)
 	}
 	return sockets
+}
+
+// listenFDsStart is SD_LISTEN_FDS_START.
+const listenFDsStart = 3
+
+// listenFiles returns the descriptors that systemd has passed, with their names,
+// and removes the variables that say so. It is not activation.Files of go-systemd:
+// that package imports crypto/tls, for which every program would pay.
+func listenFiles() []*os.File {
+	pid, fds := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, v := range []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(v) // cannot fail
+	}
+	n, err := strconv.Atoi(fds)
+	if err != nil || pid != strconv.Itoa(os.Getpid()) {
+		return nil // none, or another process's
+	}
+	var files []*os.File
+	for i := range n {
+		name := "unknown" // as sd_listen_fds_with_names(3) says
+		if i < len(names) && names[i] != "" {
+			name = names[i]
+		}
+		unix.CloseOnExec(listenFDsStart + i)
+		files = append(files, os.NewFile(uintptr(listenFDsStart+i), name))
+	}
+	return files
 }
 
 // describe says what kind of socket f is and where it is bound. A Unix socket has
