@@ -31,7 +31,8 @@ type server struct {
 }
 
 // serve starts a server of one listener, unless the configuration has others.
-func serve(t testing.TB, cfg config) *server {
+// The changes are to how it is started.
+func serve(t testing.TB, cfg config, changes ...func(*exec.Cmd)) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), cfg: cfg}
 	if s.cfg.Listeners == nil {
@@ -43,6 +44,9 @@ func serve(t testing.TB, cfg config) *server {
 	}
 	cmd := exec.Command(s.program())
 	cmd.Env = append(os.Environ(), configVar+"="+s.file("config.json"))
+	for _, change := range changes {
+		change(cmd)
+	}
 	s.Family = proctest.Start(t, "server", cmd)
 	s.serving(1)
 	s.addr = field(s.Wait(1, "added"), "addr")

@@ -99,8 +99,9 @@ func (l *logs) countLocked(words []string) int {
 // fakeSystem is the system of a process on a cold start that can start none.
 func fakeSystem() system {
 	return system{
-		program: os.Args[0],
-		inherit: func() (*channel.Conn, error) { return nil, nil },
+		program:   os.Args[0],
+		inherit:   func() (*channel.Conn, error) { return nil, nil },
+		activated: func() []manager.Socket { return nil },
 		start: func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error) {
 			return nil, errors.New("no process in this test")
 		},

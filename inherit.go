@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/manager"
 	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/wire"
 )
@@ -19,6 +20,9 @@ type offer struct {
 	file    *os.File // nil once claimed
 	desc    wire.File
 	claimed bool
+
+	// A socket unit says where to listen, so its name is enough.
+	fromUnit bool
 }
 
 // A table holds the sockets of this generation and those that it was offered.
@@ -45,6 +49,14 @@ func newTable(config net.ListenConfig, inherited []handshake.Socket) *table {
 		t.offers = append(t.offers, &offer{file: s.File, desc: s.Desc})
 	}
 	return t
+}
+
+// activate offers the sockets that the manager has opened or kept. Only a cold
+// start has those.
+func (t *table) activate(sockets []manager.Socket) {
+	for _, s := range sockets {
+		t.offers = append(t.offers, &offer{file: s.File, desc: s.Desc, fromUnit: s.FromUnit})
+	}
 }
 
 // add claims or binds the socket s, whose name, network, address and service
@@ -148,7 +160,7 @@ func (t *table) claim(s *socket) *offer {
 			if o.claimed || o.desc.Kind != s.kind() || byName && o.desc.Name != s.name {
 				continue
 			}
-			if matches(o.desc, byName) {
+			if byName && o.fromUnit || matches(o.desc, byName) {
 				o.claimed = true
 				return o
 			}

@@ -54,8 +54,8 @@ type (
 	}
 
 	// From services.
-	serviceAccepts struct{} // has called Accept for the first time
-	serviceEnded   struct{} // Serve has returned without an error
+	serviceAccepts struct{}                 // has called Accept for the first time
+	serviceEnded   struct{ socket *socket } // Serve has returned without an error
 
 	// From actions, see signal.go.
 	actionAgreed struct { // the Before hooks have agreed
@@ -102,6 +102,9 @@ func (l *loop) handle(m message) {
 		l.services.accepting++
 	case serviceEnded:
 		l.services.running--
+		if l.state == StateServing || l.state == StateRestarting {
+			l.manager.GiveUp(m.socket.desc())
+		}
 		if l.services.running == 0 && l.state != StateDraining {
 			l.stop("every service has ended")
 		}

@@ -117,6 +117,9 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 		inherited = r.pred.Sockets
 	}
 	r.table = newTable(r.options.ListenConfig, inherited)
+	if conn == nil {
+		r.table.activate(r.sys.activated())
+	}
 	return nil
 }
 

@@ -61,6 +61,9 @@ func (l *loop) refusal() error {
 	if l.r.sys.process.running() > 1 {
 		return errTwoRestarters
 	}
+	if err := l.manager.Refusal(); err != nil {
+		return err
+	}
 	if limit, n := l.r.options.MaxDraining, len(l.r.living()); limit >= 0 && n > limit {
 		return fmt.Errorf("%w: %d, Options.MaxDraining is %d", ErrTooManyDraining, n, limit)
 	}
@@ -114,6 +117,9 @@ func (l *loop) logFailure(err error) {
 // restart begins an attempt and calls reply when it has ended.
 func (l *loop) restart(ctx context.Context, reply func(error)) {
 	if err := l.refusal(); err != nil {
+		if l.state == StateServing {
+			l.manager.Failed(err)
+		}
 		reply(err)
 		return
 	}

@@ -48,7 +48,7 @@ func (ss *services) start(s *socket) {
 		err := s.serve()
 		// A service that was told to end has ended, whatever its error says.
 		if err == nil || isClosing(err) || s.shutDown.Load() {
-			ss.mail.post(serviceEnded{})
+			ss.mail.post(serviceEnded{s})
 			return nil
 		}
 		err = fmt.Errorf("restart: service %q: %w", s.name, err)

@@ -180,6 +180,9 @@ func (l *loop) veto(a *action, err error) {
 	}
 	err = &RestartError{Phase: PhaseHooks, Err: err}
 	l.lastError = err
+	if l.state == StateServing {
+		l.manager.Failed(err)
+	}
 	if a.asked {
 		a.reply(err)
 	}

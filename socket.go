@@ -25,6 +25,7 @@ type socket struct {
 
 	path      sockaddr.Path
 	inherited string // the predecessor's name for it, "" if bound here
+	offer     *offer // that it was, nil if bound here
 
 	shutDown atomic.Bool // Shutdown of its service has been called
 }
@@ -99,7 +100,7 @@ func (s *socket) adopt(o *offer) error {
 		s.close()
 		return fmt.Errorf("the socket is bound to %s", got)
 	}
-	s.inherited = o.desc.Name
+	s.inherited, s.offer = o.desc.Name, o
 	s.path = pathOf(o.desc)
 	return nil
 }
@@ -119,24 +120,34 @@ func (s *socket) close() {
 // describe duplicates the socket for a successor. The caller owns the file. A
 // socket that its service has closed has none: net.ErrClosed or os.ErrClosed.
 func (s *socket) describe() (handshake.Socket, error) {
+	conn, err := s.conn()
+	if err != nil {
+		return handshake.Socket{}, err
+	}
+	f, err := fdutil.Dup(conn)
+	if err != nil {
+		return handshake.Socket{}, err
+	}
+	return handshake.Socket{File: f, Desc: s.desc()}, nil
+}
+
+func (s *socket) desc() wire.File {
+	return wire.File{
+		Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
+		Local: s.addr().String(),
+		Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino,
+	}
+}
+
+// conn returns the socket itself, which it lends.
+func (s *socket) conn() (syscall.Conn, error) {
 	var real any = s.packet
 	if s.ln != nil {
 		real = s.ln.Socket()
 	}
 	conn, ok := real.(syscall.Conn)
 	if !ok {
-		return handshake.Socket{}, fmt.Errorf("%T has no descriptor", real)
+		return nil, fmt.Errorf("%T has no descriptor", real)
 	}
-	f, err := fdutil.Dup(conn)
-	if err != nil {
-		return handshake.Socket{}, err
-	}
-	return handshake.Socket{
-		File: f,
-		Desc: wire.File{
-			Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
-			Local: s.addr().String(),
-			Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino,
-		},
-	}, nil
+	return conn, nil
 }

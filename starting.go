@@ -8,6 +8,7 @@ import (
 	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/pidfile"
+	"example.com/restart/internal/wire"
 )
 
 // A stage says how far a starting process has come.
@@ -27,6 +28,7 @@ type starting struct {
 	settled bool        // nothing else will be added
 	settle  *time.Timer // when that is so; nil: at once
 	again   bool        // a restart was asked for meanwhile
+	dropped []wire.File // the inherited sockets that nobody has claimed
 	stop    error       // not nil: stop as soon as this process serves, and why
 }
 
@@ -43,7 +45,7 @@ func (s *starting) settling() <-chan time.Time {
 func (l *loop) begin() {
 	l.to(StateStarting)
 	l.r.hooks.run()
-	l.manager.Starting()
+	l.manager.Starting(l.log)
 	if within := l.r.options.SettleTime; within > 0 {
 		l.starting.settle = time.NewTimer(within)
 	} else {
@@ -90,6 +92,9 @@ func (l *loop) startServices() {
 		case !l.held():
 			l.open(s)
 			l.services.start(s)
+			if l.state != StateStarting {
+				l.keep(s)
+			}
 		case s.ln != nil:
 			l.services.start(s)
 		default:
@@ -140,12 +145,10 @@ func (l *loop) proceed() {
 		l.starting.stage = stageReady
 		l.r.pred.Ready(l.r.table.claims())
 	case stageAlone:
-		if l.r.pred != nil {
-			if unclaimed && !l.starting.settled {
-				return
-			}
-			l.dropUnclaimed()
+		if unclaimed && !l.starting.settled {
+			return
 		}
+		l.dropUnclaimed()
 		l.serve()
 	case stageReady, stageCommitted, stageTaken:
 		// The predecessor's turn.
@@ -252,7 +255,13 @@ func (l *loop) serve() {
 		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
 	}
 	close(l.r.serving)
-	l.manager.Serving()
+	l.manager.Serving(l.r.generation)
+	for _, desc := range l.starting.dropped {
+		l.manager.GiveUp(desc)
+	}
+	for _, s := range l.startedSockets() {
+		l.keep(s)
+	}
 	l.watchAncestors()
 	switch {
 	case l.starting.stop != nil:
@@ -260,6 +269,22 @@ func (l *loop) serve() {
 	case l.starting.again:
 		l.askAgain()
 	}
+}
+
+// keep lets the manager keep a socket, under its new name only. Those of socket
+// units it has anyway.
+func (l *loop) keep(s *socket) {
+	conn, err := s.conn()
+	if err != nil || s.offer != nil && s.offer.fromUnit {
+		return
+	}
+	now := s.desc()
+	if s.offer != nil {
+		if was := s.offer.desc; was.Name != now.Name || was.Network != now.Network || was.Address != now.Address {
+			l.manager.GiveUp(was)
+		}
+	}
+	l.manager.Keep(now, conn)
 }
 
 // watchAncestors says when the earlier generations have ended.
@@ -283,7 +308,8 @@ func (l *loop) watchAncestors() {
 // dropUnclaimed closes what a dead predecessor had and this process has not, and
 // removes the files: nobody else will.
 func (l *loop) dropUnclaimed() {
-	for _, d := range l.r.table.drop() {
+	l.starting.dropped = l.r.table.drop()
+	for _, d := range l.starting.dropped {
 		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
 		if err := pathOf(d).Unlink(); err != nil {
 			l.log.Warn("restart: cannot remove the file of a dropped socket", "listener", d.Name, "error", err)
@@ -294,7 +320,8 @@ func (l *loop) dropUnclaimed() {
 // closeUnclaimed closes what the predecessor has and this process has not. The
 // predecessor serves the clients that wait there, and removes the files.
 func (l *loop) closeUnclaimed() {
-	for _, d := range l.r.table.drop() {
+	l.starting.dropped = l.r.table.drop()
+	for _, d := range l.starting.dropped {
 		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
 	}
 }

@@ -93,8 +93,12 @@ func (l *loop) startDrain() {
 	l.to(StateDraining)
 	close(l.r.draining)
 	l.r.table.close()
-	if l.successor == nil {
+	switch {
+	case l.successor != nil: // has been told by Replaced
+	case !l.predecessorServes():
 		l.manager.Stopping()
+	case l.starting.stage >= stageCommitted:
+		l.manager.GivingBack(l.r.pred.PID)
 	}
 	l.drain = newDrain(l.r.options.HammerTime, l.sender, l.services.ended(), l.log)
 	for _, s := range l.r.table.list() {

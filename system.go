@@ -20,6 +20,9 @@ type system struct {
 	// inherit returns the channel to the predecessor, nil if there is none.
 	inherit func() (*channel.Conn, error)
 
+	// activated returns the sockets that the manager has given this process.
+	activated func() []manager.Socket
+
 	// start starts a successor with its end of the channel, which it borrows.
 	start func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error)
 
@@ -39,15 +42,16 @@ type system struct {
 
 func realSystem() system {
 	return system{
-		program:  spawn.ProgramPath(),
-		inherit:  handshake.Inherited,
-		start:    spawn.Start,
-		notify:   signal.Notify,
-		stop:     signal.Stop,
-		lifeline: lifeline,
-		manager:  manager.Nobody{},
-		process:  &thisProcess,
-		entered:  func(State) {},
+		program:   spawn.ProgramPath(),
+		inherit:   handshake.Inherited,
+		activated: manager.Activated,
+		start:     spawn.Start,
+		notify:    signal.Notify,
+		stop:      signal.Stop,
+		lifeline:  lifeline,
+		manager:   manager.Find(),
+		process:   &thisProcess,
+		entered:   func(State) {},
 	}
 }
 

@@ -1,21 +1,31 @@
 // Package manager is the seam between a Restarter and the program that watches
-// its process: systemd, or a parent that keeps its PID. Today's answer to all
-// of it is [Nobody].
+// its process: systemd, or a parent that keeps its PID. Find says which one it
+// is.
 package manager
 
-import "example.com/restart/internal/spawn"
+import (
+	"log/slog"
+	"syscall"
+
+	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/wire"
+)
 
 // A Manager is told of the life of a process, in this order: Starting, Serving,
-// then any number of Restarting and Failed, then either Replaced or Stopping.
-// The calls come from one goroutine and must not block for long. A successor
-// that never takes over calls Starting only.
+// then any number of Restarting and Failed, then Replaced, Stopping or
+// GivingBack. The calls come from one goroutine and must not block for long. A
+// successor that never takes over calls Starting, and GivingBack if its
+// predecessor may have called Replacing.
 type Manager interface {
-	// Starting says that services start. A predecessor may serve.
-	Starting()
+	// Starting says that services start. A predecessor may serve. The log gets
+	// what no other method returns.
+	Starting(*slog.Logger)
 
 	// Serving says that this process accepts. A manager that has been told by
-	// the predecessor's Replacing knows that already.
-	Serving()
+	// the predecessor's Replacing knows that already. Generation 1 has no
+	// predecessor.
+	Serving(generation int)
 
 	// Restarting says that a successor is about to be started.
 	Restarting()
@@ -25,15 +35,31 @@ type Manager interface {
 	// It is called by the goroutine of the attempt.
 	Replacing(pid int) error
 
-	// Failed says that the restart failed, also after Replacing, and that this
-	// process serves on.
+	// Failed says that the restart failed, also after Replacing, or was refused
+	// before Restarting, and that this process serves on.
 	Failed(err error)
 
 	// Replaced says that the successor accepts and that this process drains.
 	Replaced(pid int)
 
-	// Stopping says that this process drains and nobody follows it.
+	// Stopping says that this process drains and no other one serves.
 	Stopping()
+
+	// GivingBack says that this process ends and that its predecessor, which has
+	// this PID, serves on.
+	GivingBack(predecessor int)
+
+	// Keep gives the manager a socket, borrowed, that is to outlive the process
+	// should that die. It is called after Serving.
+	Keep(wire.File, syscall.Conn)
+
+	// GiveUp takes back what Keep of this or an earlier process gave. It is
+	// called after Serving.
+	GiveUp(wire.File)
+
+	// Refusal returns why a restart would end the service instead of replacing
+	// its process, nil if it would not.
+	Refusal() error
 
 	// Parent says whose child a successor shall be.
 	Parent() spawn.Parent
@@ -59,10 +85,10 @@ const (
 type Nobody struct{}
 
 // Starting does nothing.
-func (Nobody) Starting() {}
+func (Nobody) Starting(*slog.Logger) {}
 
 // Serving does nothing.
-func (Nobody) Serving() {}
+func (Nobody) Serving(int) {}
 
 // Restarting does nothing.
 func (Nobody) Restarting() {}
@@ -79,8 +105,29 @@ func (Nobody) Replaced(int) {}
 // Stopping does nothing.
 func (Nobody) Stopping() {}
 
+// GivingBack does nothing.
+func (Nobody) GivingBack(int) {}
+
+// Keep does nothing.
+func (Nobody) Keep(wire.File, syscall.Conn) {}
+
+// GiveUp does nothing.
+func (Nobody) GiveUp(wire.File) {}
+
+// Refusal returns nil.
+func (Nobody) Refusal() error { return nil }
+
 // Parent returns Us.
 func (Nobody) Parent() spawn.Parent { return spawn.Us }
 
 // Orphan returns TakeOver.
 func (Nobody) Orphan() Orphan { return TakeOver }
+
+// A Socket is one that the manager has opened or kept.
+type Socket struct {
+	handshake.Socket
+
+	// FromUnit says that a socket unit has opened it. The name is the unit's
+	// FileDescriptorName then.
+	FromUnit bool
+}

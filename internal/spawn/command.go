@@ -89,7 +89,7 @@ func (c Command) Prepare() (Command, error) {
 }
 
 // environment returns Env without duplicates, the last of which counts, as for
-// os/exec, and with the directory in $PWD, so that the successor too knows it
+// os/exec, without what is meant for this process only, and with the directory in $PWD, so that the successor too knows it
 // by its logical name.
 func (c Command) environment() []string {
 	env := c.Env
@@ -100,7 +100,7 @@ func (c Command) environment() []string {
 	var kept []string
 	for _, kv := range slices.Backward(env) {
 		name, _, ok := strings.Cut(kv, "=")
-		if name == ChannelVar || ok && seen[name] {
+		if name == ChannelVar || ours[name] || ok && seen[name] {
 			continue
 		}
 		seen[name] = true
@@ -108,6 +108,17 @@ func (c Command) environment() []string {
 	}
 	slices.Reverse(kept)
 	return kept
+}
+
+// ours names what systemd tells one process only, see sd_listen_fds(3) and
+// sd_watchdog_enabled(3). A successor would take it for its own.
+var ours = map[string]bool{
+	"LISTEN_PID":       true,
+	"LISTEN_PIDFDID":   true,
+	"LISTEN_FDS":       true,
+	"LISTEN_FDNAMES":   true,
+	"WATCHDOG_PID":     true,
+	"SYSTEMD_EXEC_PID": true,
 }
 
 func (c Command) checkProgram() error {

@@ -56,6 +56,7 @@ func TestEnvironment(t *testing.T) {
 		"as it is":                 {[]string{"A=1", "B=2"}, "", []string{"A=1", "B=2"}},
 		"the last duplicate wins":  {[]string{"X=old", "A=1", "X=new"}, "", []string{"A=1", "X=new"}},
 		"no channel":               {[]string{ChannelVar + "=9", "A=b"}, "", []string{"A=b"}},
+		"not this process's":       {[]string{"LISTEN_PID=5", "LISTEN_FDS=1", "LISTEN_FDNAMES=web", "WATCHDOG_PID=5", "SYSTEMD_EXEC_PID=5", "NOTIFY_SOCKET=/run/n", "WATCHDOG_USEC=9"}, "", []string{"NOTIFY_SOCKET=/run/n", "WATCHDOG_USEC=9"}},
 		"the directory's name":     {[]string{"PWD=/other", "A=b"}, "/srv/current", []string{"A=b", "PWD=/srv/current"}},
 		"not of the form name=val": {[]string{"odd", "odd"}, "", []string{"odd", "odd"}},
 	} {
