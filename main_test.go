@@ -13,5 +13,6 @@ func TestMain(m *testing.M) {
 	os.Exit(proctest.Main(m, map[string]func(){
 		"server":     serverRole,
 		"grandchild": grandchildRole,
+		"first":      firstRole,
 	}))
 }

@@ -20,8 +20,21 @@ func Find() Manager {
 	if isMainProcess() {
 		return Unnotified{}
 	}
+	if os.Getpid() == 1 {
+		return First{}
+	}
 	return Nobody{}
 }
+
+// First is the first process of a container and nobody else's business: when it
+// exits, the kernel kills all others, and so its successor.
+type First struct{ Nobody }
+
+// Refusal says what to do instead.
+func (First) Refusal() error { return errFirst }
+
+var errFirst = errors.New("restart: this process is PID 1 of its container, which would end with it, the successor included: " +
+	"start a new container instead, or run the program below a parent that outlives it")
 
 // watchdog returns how long systemd waits for a sign of life, 0 if it does not
 // wait for one from this process. In a successor the variable WATCHDOG_PID is

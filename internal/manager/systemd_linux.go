@@ -183,18 +183,17 @@ func (s *Systemd) GivingBack(predecessor int) {
 	s.sendLocked(fmt.Sprintf("MAINPID=%d", predecessor))
 }
 
-// Refusal returns nil.
-func (s *Systemd) Refusal() error { return nil }
+// Refusal returns an error in the first process of a PID namespace, see First.
+func (s *Systemd) Refusal() error {
+	if os.Getpid() == 1 {
+		return errFirst
+	}
+	return nil
+}
 
 // Parent makes successors children of systemd: it stops a main process that is
-// not its child without waiting, and does not notice its death. The first
-// process of a PID namespace cannot have siblings.
-func (s *Systemd) Parent() spawn.Parent {
-	if os.Getpid() == 1 {
-		return spawn.Us
-	}
-	return spawn.OurParent
-}
+// not its child without waiting, and does not notice its death.
+func (s *Systemd) Parent() spawn.Parent { return spawn.OurParent }
 
 // Orphan returns Exit: systemd ends what is left of the unit and starts the
 // program again.
