@@ -137,8 +137,7 @@ func TestListenerIsGivenUp(t *testing.T) {
 	store := stored(t, systemd, 3)
 	s.configure(func(c *config) { c.Listeners = []listenerConfig{c.Listeners[0], {"new", "unix", "@given-up"}} })
 	pid := s.replace()
-	for !strings.HasPrefix(systemd.Next().Text, "STATUS=Serving, generation 2") {
-	}
+	systemd.SkipTo("STATUS=Serving, generation 2")
 	const extra, old, renamed = "restart|extra|tcp|127.0.0.1%3A0", "restart|old%3A+name|unix|%40given-up", "restart|new|unix|%40given-up"
 	for _, name := range []string{extra, old} {
 		if store[name] == nil {

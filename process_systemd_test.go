@@ -138,8 +138,7 @@ func TestWatchdogOverARestart(t *testing.T) {
 		wantMessage(t, systemd, pid, "WATCHDOG=1")
 	}
 	next := s.replace()
-	for !strings.HasPrefix(systemd.Next().Text, "MAINPID=") {
-	}
+	systemd.SkipTo("MAINPID=")
 	wantMessage(t, systemd, next, "STATUS=Serving, generation 2", "WATCHDOG=1")
 	wantMessage(t, systemd, next, "FDSTORE=1", storedWeb)
 	for range 3 {
@@ -148,8 +147,7 @@ func TestWatchdogOverARestart(t *testing.T) {
 	s.exited(pid)
 	s.configure(func(c *config) { c.Fault = "exit" })
 	s.restart()
-	for !strings.HasPrefix(systemd.Next().Text, "READY=1\nSTATUS=Serving, generation 2; the last restart failed") {
-	}
+	systemd.SkipTo("READY=1\nSTATUS=Serving, generation 2; the last restart failed")
 	wantMessage(t, systemd, next, "WATCHDOG=1")
 	s.stop()
 }

@@ -21,8 +21,9 @@ const patience = 30 * time.Second
 type NotifySocket struct {
 	Path string // for NOTIFY_SOCKET
 
-	t    testing.TB
-	conn *net.UnixConn
+	t        testing.TB
+	conn     *net.UnixConn
+	messages chan Message
 }
 
 // A Message is a datagram, and who has sent it according to the kernel.
@@ -40,7 +41,6 @@ func Listen(t testing.TB) *NotifySocket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) {
@@ -52,35 +52,86 @@ func Listen(t testing.TB) *NotifySocket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &NotifySocket{Path: path, t: t, conn: conn}
+	s := &NotifySocket{Path: path, t: t, conn: conn, messages: make(chan Message, 1<<14)}
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.read() }()
+	t.Cleanup(func() { conn.Close(); <-ended; s.closeFiles() })
+	return s
+}
+
+// read empties the socket as it fills, like systemd: the kernel keeps few
+// datagrams, and a sender waits then.
+func (s *NotifySocket) read() {
+	defer close(s.messages)
+	for {
+		m, err := s.receive()
+		if err != nil {
+			return // closed
+		}
+		s.messages <- m
+	}
+}
+
+// closeFiles closes the files of the messages that nobody has asked for.
+func (s *NotifySocket) closeFiles() {
+	for m := range s.messages {
+		for _, f := range m.Files {
+			f.Close()
+		}
+	}
 }
 
 // Next returns the next message.
 func (s *NotifySocket) Next() Message {
 	s.t.Helper()
-	m, err := s.receive(time.Now().Add(patience))
-	if err != nil {
-		s.t.Fatalf("notify socket: %v", err)
+	select {
+	case m := <-s.messages:
+		for _, f := range m.Files {
+			s.t.Cleanup(func() { f.Close() })
+		}
+		return m
+	case <-time.After(patience):
+		s.t.Fatal("no message to systemd")
+		return Message{}
 	}
-	return m
 }
+
+// SkipTo skips the messages up to the first whose text begins so, and that.
+func (s *NotifySocket) SkipTo(prefix string) {
+	s.t.Helper()
+	for bound := time.Now().Add(patience); time.Now().Before(bound); {
+		if strings.HasPrefix(s.Next().Text, prefix) {
+			return
+		}
+	}
+	s.t.Fatalf("no message to systemd begins with %q", prefix)
+}
+
+// mark is a message of the test itself.
+const mark = "the messages up to here"
 
 // Rest returns the messages that have been sent by now.
 func (s *NotifySocket) Rest() []Message {
+	s.t.Helper()
+	conn, err := net.Dial("unixgram", s.Path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte(mark)); err != nil {
+		s.t.Fatal(err)
+	}
 	var rest []Message
 	for {
-		m, err := s.receive(time.Now().Add(time.Millisecond))
-		if err != nil {
+		m := s.Next()
+		if m.Text == mark {
 			return rest
 		}
 		rest = append(rest, m)
 	}
 }
 
-func (s *NotifySocket) receive(bound time.Time) (m Message, err error) {
-	if err := s.conn.SetReadDeadline(bound); err != nil {
-		return m, err
-	}
+func (s *NotifySocket) receive() (m Message, err error) {
 	text, control := make([]byte, 8192), make([]byte, 4096)
 	n, cn, _, _, err := s.conn.ReadMsgUnix(text, control)
 	if err != nil {
@@ -98,9 +149,7 @@ func (s *NotifySocket) receive(bound time.Time) (m Message, err error) {
 		if fds, err := unix.ParseUnixRights(&c); err == nil {
 			for _, fd := range fds {
 				unix.CloseOnExec(fd)
-				f := os.NewFile(uintptr(fd), "file")
-				s.t.Cleanup(func() { f.Close() })
-				m.Files = append(m.Files, f)
+				m.Files = append(m.Files, os.NewFile(uintptr(fd), "file"))
 			}
 		}
 	}
