@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/restart/internal/manager"
 	"example.com/restart/internal/systemdtest"
 )
 
@@ -154,4 +155,24 @@ func TestListenerIsGivenUp(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	s.stop()
+}
+
+// A program may give up a listener while it serves.
+func TestClosedListenerIsGivenUp(t *testing.T) {
+	systemd := systemdtest.Listen(t)
+	t.Setenv("NOTIFY_SOCKET", systemd.Path)
+	sys := fakeSystem()
+	sys.manager = manager.Find()
+	x := start(t, Options{}, sys).serving()
+	ln, err := x.r.Listen("extra", "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const extra = "\nFDNAME=restart|extra|tcp|127.0.0.1%3A0"
+	systemd.SkipTo("FDSTORE=1" + extra)
+	ln.Close()
+	systemd.SkipTo("FDSTOREREMOVE=1" + extra)
+	x.answers("old")
+	x.r.Shutdown()
+	x.returned()
 }

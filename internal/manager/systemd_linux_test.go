@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/restart/internal/systemdtest"
 	"example.com/restart/internal/wire"
@@ -26,9 +27,12 @@ func TestOnlyTheMainProcessSpeaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			systemd := systemdtest.Listen(t)
-			s := &Systemd{socket: systemd.Path}
+			s := &Systemd{socket: systemd.Path, every: time.Hour}
 			s.Starting(slog.New(slog.DiscardHandler))
 			before(s)
+			if s.stopPings != nil {
+				t.Error("it goes on giving signs of life")
+			}
 			systemd.Rest()
 			s.Keep(wire.File{Name: "web"}, ln)
 			s.GiveUp(wire.File{Name: "web"})
