@@ -17,7 +17,10 @@ import (
 
 var version = "1" // go build -ldflags "-X main.version=2"
 
+var me string // as the answers say it
+
 func main() {
+	me = fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
 	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
 	flag.Parse()
 
@@ -35,17 +38,16 @@ func main() {
 }
 
 // me says which process answers.
-func me() string { return fmt.Sprintf("version=%s pid=%d", version, os.Getpid()) }
-
 func hello(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Served-By", me())
-	fmt.Fprintln(w, "hello from", me())
+	w.Header().Set("Served-By", me)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "hello from", me)
 }
 
 // slow answers after the duration d, as in /slow?d=2s. A process that is
 // replaced finishes such requests before it ends.
 func slow(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Served-By", me())
+	w.Header().Set("Served-By", me)
 	d, err := time.ParseDuration(r.FormValue("d"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
