@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	pb "google.golang.org/grpc/interop/grpc_testing"
@@ -81,6 +82,9 @@ func bidirectional(ctx context.Context, c pb.TestServiceClient) error {
 	return nil
 }
 
+// longBegun counts the long streams that a server has answered.
+var longBegun atomic.Int64
+
 // long is a stream that lasts until the server ends it, as it says, because it
 // drains.
 func long(ctx context.Context, c pb.TestServiceClient) error {
@@ -94,6 +98,7 @@ func long(ctx context.Context, c pb.TestServiceClient) error {
 	if _, err := stream.Recv(); err != nil {
 		return err
 	}
+	longBegun.Add(1)
 	_, err = stream.Recv()
 	if s := status.Convert(err); s.Code() != codes.Unavailable || s.Message() != "draining" {
 		return fmt.Errorf("a long stream ended with %w, want it to say that the server drains", err)

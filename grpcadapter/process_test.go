@@ -158,7 +158,17 @@ func TestNoCallIsLost(t *testing.T) {
 			}
 		}
 	}
-	for range *restarts {
+	before := longBegun.Load()
+	for i := range *restarts {
+		// A long stream that begins after the drain would outlast the test: the
+		// next restart waits for its end.
+		bound := time.Now().Add(proctest.Patience)
+		for longBegun.Load() < before+4*int64(i+1) {
+			if time.Now().After(bound) {
+				t.Fatalf("%d long streams have begun, want %d", longBegun.Load()-before, 4*(i+1))
+			}
+			<-time.After(time.Millisecond)
+		}
 		since := make([]int64, len(loads))
 		for i, l := range loads {
 			since[i] = l.calls.Load()
