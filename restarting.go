@@ -71,8 +71,13 @@ func (l *loop) refusal() error {
 }
 
 // askRestart begins a restart that a caller asks for, its hooks first. It waits
-// for the After hooks of the restart before.
+// for the After hooks of the restart before, and for the predecessor to hear
+// that this process serves: a client may have its answer sooner.
 func (l *loop) askRestart(ctx context.Context, reply func(error)) {
+	if l.state == StateStarting && l.starting.stage == stageTaken {
+		l.starting.asked = append(l.starting.asked, restartAsked{ctx, reply})
+		return
+	}
 	if err := l.refusal(); err != nil {
 		reply(err)
 		return

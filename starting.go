@@ -25,11 +25,12 @@ const (
 // starting is what the loop knows of its own start.
 type starting struct {
 	stage   stage
-	settled bool        // nothing else will be added
-	settle  *time.Timer // when that is so; nil: at once
-	again   bool        // a restart was asked for meanwhile
-	dropped []wire.File // the inherited sockets that nobody has claimed
-	stop    error       // not nil: stop as soon as this process serves, and why
+	settled bool           // nothing else will be added
+	settle  *time.Timer    // when that is so; nil: at once
+	again   bool           // a restart was asked for meanwhile
+	dropped []wire.File    // the inherited sockets that nobody has claimed
+	stop    error          // not nil: stop as soon as this process serves, and why
+	asked   []restartAsked // while services accept already: wait until this process serves
 }
 
 // settling returns a channel that yields when nothing else will be added.
@@ -268,6 +269,17 @@ func (l *loop) serve() {
 		l.stop(l.starting.stop.Error())
 	case l.starting.again:
 		l.askAgain()
+	}
+	l.askWaiting()
+}
+
+// askWaiting asks for the restarts that could not be begun while this process
+// was starting, or has them refused if it is to serve no more.
+func (l *loop) askWaiting() {
+	asked := l.starting.asked
+	l.starting.asked = nil
+	for _, a := range asked {
+		l.askRestart(a.ctx, a.reply)
 	}
 }
 

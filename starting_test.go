@@ -3,6 +3,7 @@
 package restart
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -436,4 +437,45 @@ func TestServingDrainingAlone(t *testing.T) {
 	x.r.Shutdown()
 	<-x.r.Draining()
 	x.drained()
+}
+
+// A client may ask for a restart as soon as it is answered, which is before the
+// predecessor has heard that this process serves.
+func TestRestartAskedWhileTakingOver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then func(*oldProcess)
+		want func(error) bool
+	}{
+		"it serves": {func(o *oldProcess) { o.send(wire.TypeGo, wire.Go{}); o.want(wire.TypeServing, nil) }, func(err error) bool {
+			_, tried := errors.AsType[*RestartError](err)
+			return tried // and there is no process in this test
+		}},
+		"it is not to": {func(o *oldProcess) { o.send(wire.TypeAbort, wire.Abort{}) }, func(err error) bool {
+			return errors.Is(err, ErrStopped)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOldProcess(t)
+			o.bequeath()
+			x, err := o.inherit(t, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			inScript(func() { o.commit() })
+			result := make(chan error, 1)
+			x.inLoop(func(l *loop) {
+				l.accept(stageTaken)
+				l.askRestart(t.Context(), func(err error) { result <- err })
+			})
+			select {
+			case err := <-result:
+				t.Errorf("got %v before it serves", err)
+			default:
+			}
+			inScript(func() { tt.then(o) })
+			if err := <-result; !tt.want(err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

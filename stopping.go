@@ -91,6 +91,7 @@ func (l *loop) fail(err error) {
 func (l *loop) startDrain() {
 	held := l.held()
 	l.to(StateDraining)
+	l.askWaiting()
 	close(l.r.draining)
 	l.r.table.close()
 	switch {
