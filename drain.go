@@ -44,6 +44,7 @@ type drain struct {
 	log    *slog.Logger
 	began  time.Time
 
+	ended     chan struct{} // closed when run has returned
 	swung     chan struct{} // closed to end the drain by force
 	swingOnce sync.Once
 	wasCut    atomic.Int64 // connections closed by force
@@ -61,7 +62,7 @@ type part struct {
 func newDrain(within time.Duration, sender *transfer.Sender, served <-chan struct{}, log *slog.Logger) *drain {
 	return &drain{
 		within: within, sender: sender, served: served, log: log,
-		began: time.Now(), swung: make(chan struct{}),
+		began: time.Now(), ended: make(chan struct{}), swung: make(chan struct{}),
 	}
 }
 
@@ -75,6 +76,7 @@ var errHammer = errors.New("restart: the drain's time is up")
 
 // run drains and returns every service's error.
 func (d *drain) run() error {
+	defer close(d.ended)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	if d.within >= 0 {
@@ -84,6 +86,9 @@ func (d *drain) run() error {
 	go func() {
 		select {
 		case <-d.swung:
+			cancel(errHammer)
+		case <-d.hammered():
+			d.log.Warn("restart: hammer", "why", "the successor asks for it")
 			cancel(errHammer)
 		case <-ctx.Done():
 		}
@@ -238,4 +243,46 @@ func (d *drain) names() string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
+}
+
+// reportEvery is how often the successor learns of the drain's progress.
+const reportEvery = time.Second
+
+// report tells the successor how many connections are left, as long as the drain
+// lasts.
+func (d *drain) report(generation int) {
+	ticks := time.NewTicker(reportEvery)
+	defer ticks.Stop()
+	last := -1
+	for {
+		if n := d.connections(); n != last {
+			if err := d.sender.Progress(generation, n); err != nil {
+				return // it is gone
+			}
+			last = n
+		}
+		select {
+		case <-ticks.C:
+		case <-d.ended:
+			return
+		}
+	}
+}
+
+func (d *drain) connections() int {
+	n := 0
+	for _, p := range d.parts {
+		if p.ln != nil {
+			n += p.ln.Conns().Len()
+		}
+	}
+	return n
+}
+
+// hammered returns a channel that is closed when the successor asks for the end.
+func (d *drain) hammered() <-chan struct{} {
+	if d.sender == nil {
+		return nil
+	}
+	return d.sender.Hammered()
 }

@@ -38,6 +38,7 @@ type loop struct {
 	receivers  []*transfer.Receiver // of what earlier generations send
 	disowned   bool                 // the predecessor serves on at all our paths
 	lastError  error                // of the last restart
+	since      time.Time            // when this process began to serve
 	result     error                // what Run will return
 	goroutines sync.WaitGroup
 }
@@ -51,6 +52,12 @@ type (
 	restartAsked struct {
 		ctx   context.Context
 		reply func(error)
+	}
+
+	cancelAsked        struct{ reply chan<- bool }
+	hammerEarlierAsked struct {
+		generation int
+		reply      chan<- error
 	}
 
 	// From services.
@@ -98,6 +105,10 @@ func (l *loop) handle(m message) {
 	switch m := m.(type) {
 	case restartAsked:
 		l.askRestart(m.ctx, m.reply)
+	case cancelAsked:
+		m.reply <- l.cancelRestart()
+	case hammerEarlierAsked:
+		l.hammerEarlier(m.generation, m.reply)
 	case serviceAccepts:
 		l.services.accepting++
 	case serviceEnded:
@@ -244,7 +255,7 @@ func (s State) step(next State) State {
 
 // publish lets Status see where the loop stands.
 func (l *loop) publish() {
-	s := &Status{State: l.state, Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError}
+	s := &Status{State: l.state, Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since}
 	if l.successor != nil {
 		s.Successor = l.successor.PID
 		s.HandedOver = l.sender.Counts().Moved

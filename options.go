@@ -58,6 +58,11 @@ type Options struct {
 	// ListenConfig binds the sockets that are not inherited.
 	ListenConfig net.ListenConfig
 
+	// Version names the build of the program, for Status and for later
+	// generations. Empty means what the go command has stamped: the module's
+	// version, or else the revision. At most 100 bytes.
+	Version string
+
 	// Logger receives events that no return value reports. Nil means
 	// slog.Default().
 	Logger *slog.Logger
@@ -108,6 +113,12 @@ func (o Options) withDefaults(startDir string) (Options, error) {
 			return o, errors.New("restart: Options.PIDFile is relative, but the directory in which the program was started is not known: give an absolute path")
 		}
 		o.PIDFile = filepath.Join(startDir, o.PIDFile)
+	}
+	if len(o.Version) > maxVersion {
+		return o, fmt.Errorf("restart: Options.Version has %d bytes: at most %d are allowed", len(o.Version), maxVersion)
+	}
+	if o.Version == "" {
+		o.Version = stampedVersion()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

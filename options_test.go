@@ -26,6 +26,7 @@ var optionRules = map[string]struct {
 	"SettleTime":   {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"MaxDraining":  {DefaultMaxDraining, []any{1, -1}, nil},
 	"PIDFile":      {nil, []any{"/run/x.pid"}, nil},
+	"Version":      {nil, []any{"v1"}, []any{strings.Repeat("v", maxVersion+1)}},
 	"Command":      {nil, []any{func(*Command) error { return nil }}, nil},
 	"ListenConfig": {nil, []any{net.ListenConfig{KeepAlive: 5}}, nil},
 	"Logger":       {slog.Default(), []any{slog.New(slog.DiscardHandler)}, nil},

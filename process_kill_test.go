@@ -173,7 +173,7 @@ func TestHammerByHandOnly(t *testing.T) {
 	c := s.dial()
 	c.ask("deaf")
 	pid := s.replace()
-	if got := s.status().Draining; len(got) != 1 || got[0] != old {
+	if got := s.status().Draining; len(got) != 1 || got[0].PID != old {
 		t.Errorf("got %v draining, want %d", got, old)
 	}
 	s.Signal(old, syscall.SIGUSR2)

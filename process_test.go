@@ -63,7 +63,14 @@ func TestTenRestartsInARow(t *testing.T) {
 		slow, pids = append(slow, c), append(pids, pid)
 		s.replace()
 	}
-	if got, want := s.status().Draining, pids; fmt.Sprint(got) != fmt.Sprint(want) {
+	var got []int
+	for i, e := range s.status().Draining {
+		got = append(got, e.PID)
+		if e.Generation != i+1 || e.Since.IsZero() {
+			t.Errorf("got %+v, want generation %d and since when", e, i+1)
+		}
+	}
+	if want := pids; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("draining: got %v, want %v", got, want)
 	}
 	for i, c := range slow {

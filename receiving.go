@@ -99,5 +99,8 @@ func (to recipient) Follow(conn *channel.Conn, names map[string]string) {
 	}
 }
 
+// Drains implements transfer.Recipient.
+func (to recipient) Drains(generation, connections int) { to.r.drains(generation, connections) }
+
 // Aborted implements transfer.Recipient.
 func (to recipient) Aborted(reason string) { to.mail.post(disowned{reason}) }

@@ -38,6 +38,10 @@ type Restarter struct {
 	hammer   chan struct{} // a token for each Hammer
 	over     chan struct{} // closed when Run has returned
 	adopted  atomic.Int64  // connections taken from earlier generations
+	events   events
+
+	earlierMu    sync.Mutex
+	earlierConns map[int]int // open connections of earlier generations, as they tell
 
 	status  atomic.Pointer[Status]
 	changed atomic.Pointer[chan struct{}] // closed when status changes
@@ -116,6 +120,7 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 		r.generation = r.pred.Generation + 1
 		inherited = r.pred.Sockets
 	}
+	r.events.generation = r.generation
 	r.table = newTable(r.options.ListenConfig, inherited)
 	if conn == nil {
 		r.table.activate(r.sys.activated())
@@ -273,6 +278,14 @@ func (r *Restarter) Restart(ctx context.Context) error {
 	default:
 		return ErrStopped
 	}
+}
+
+// CancelRestart ends the restart that is under way, whoever has asked for it, and
+// reports whether there is one. Whoever asked gets an error that matches
+// context.Canceled. A restart whose successor has been told to accept goes on.
+func (r *Restarter) CancelRestart() bool {
+	reply := make(chan bool, 1)
+	return r.ran.Load() && r.mail.post(cancelAsked{reply}) && <-reply
 }
 
 // Shutdown makes Run drain and return, like SIGTERM. It does not wait.

@@ -119,19 +119,41 @@ func (l *loop) logFailure(err error) {
 	}
 }
 
-// restart begins an attempt and calls reply when it has ended.
-func (l *loop) restart(ctx context.Context, reply func(error)) {
+// errCanceled is the cause of what CancelRestart ends.
+var errCanceled = fmt.Errorf("CancelRestart was called: %w", context.Canceled)
+
+// cancelRestart ends the restart that is under way, and reports whether there is
+// one.
+func (l *loop) cancelRestart() bool {
+	switch a := l.actions.running[syscall.SIGHUP]; {
+	case l.attempt != nil:
+		l.attempt.cancel(errCanceled)
+	case a != nil && !a.over:
+		a.cancel(errCanceled)
+	default:
+		return false
+	}
+	return true
+}
+
+// restart begins an attempt, whose hooks have agreed, and calls reply when it has
+// ended.
+func (l *loop) restart(action *action, reply func(error)) {
 	if err := l.refusal(); err != nil {
 		if l.state == StateServing {
 			l.manager.Failed(err)
+			l.r.events.emit(Event{Kind: EventFailed, Err: err})
 		}
 		reply(err)
 		return
 	}
 	l.to(StateRestarting)
+	l.r.events.emit(Event{Kind: EventRestarting})
+	phase := l.r.events.phases(action.began)
+	phase(PhaseHooks)
 	delete(l.actions.pending, syscall.SIGHUP) // asks for no more than this one
 	l.manager.Restarting()
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(action.ctx)
 	l.attempt = &attempt{cancel: cancel, reply: reply, began: time.Now()}
 	s := starter{
 		options:    l.r.options,
@@ -139,7 +161,8 @@ func (l *loop) restart(ctx context.Context, reply func(error)) {
 		log:        l.log,
 		generation: l.r.generation,
 		sockets:    l.startedSockets(),
-		lifelines:  l.r.lifelines(),
+		lifelines:  l.r.lifelines(l.since),
+		phase:      phase,
 		again:      l.mail.askAgain,
 	}
 	mail := l.mail
@@ -165,9 +188,11 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 		l.to(StateServing)
 		l.retakePIDFile()
 		l.manager.Failed(err)
+		l.r.events.emit(Event{Kind: EventFailed, Err: err, Elapsed: time.Since(a.began)})
 	} else {
 		l.successor, l.sender = s, transfer.NewSender(s.Conn)
 		l.manager.Replaced(s.PID)
+		l.r.events.emit(Event{Kind: EventReplaced, Successor: s.PID, Elapsed: time.Since(a.began)})
 		l.log.Info("restart: replaced, draining", "successor", s.PID, "elapsed", since(a.began))
 		if a.again == asked {
 			s.Signal(syscall.SIGHUP) // came after "go"

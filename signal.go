@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // hooks holds what runs before and after signals, and takes the signals from
@@ -77,6 +78,9 @@ type action struct {
 	ctx   context.Context
 	reply func(error) // gets the outcome of the effect, or the veto
 
+	began  time.Time
+	cancel context.CancelCauseFunc // ends ctx
+
 	asked bool // by a caller, who is to get every error; not by a signal
 	over  bool // reply has been called; the After hooks may still run
 }
@@ -113,6 +117,7 @@ func (h *hooks) runAction(a *action, signals context.Context, mail mailbox, log 
 	ctx, cancel := context.WithCancel(a.ctx)
 	defer cancel()
 	defer context.AfterFunc(signals, cancel)()
+	defer a.cancel(nil)
 	for _, hook := range h.of(h.before, a.sig) {
 		if err := hook(ctx, a.sig); err != nil {
 			mail.post(actionVetoed{a, err})
@@ -143,6 +148,8 @@ func (l *loop) act(a *action) {
 		return
 	}
 	l.actions.running[sig] = a
+	a.began = time.Now()
+	a.ctx, a.cancel = context.WithCancelCause(a.ctx)
 	hooks, signals, mail, log := l.r.hooks, l.actions.ctx, l.mail, l.log
 	l.actions.goroutines.Go(func() { hooks.runAction(a, signals, mail, log) })
 }
@@ -157,7 +164,7 @@ func (l *loop) perform(a *action, done chan<- struct{}) {
 	}
 	switch {
 	case a.sig == syscall.SIGHUP:
-		l.restart(a.ctx, finish)
+		l.restart(a, finish)
 		return
 	case a.sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
 		l.swing("second signal " + a.sig.String()) // came while the first one's hooks ran
@@ -182,6 +189,7 @@ func (l *loop) veto(a *action, err error) {
 	l.lastError = err
 	if l.state == StateServing {
 		l.manager.Failed(err)
+		l.r.events.emit(Event{Kind: EventFailed, Err: err, Elapsed: time.Since(a.began)})
 	}
 	if a.asked {
 		a.reply(err)

@@ -23,6 +23,7 @@ type starter struct {
 	sockets    []*socket
 	lifelines  []handshake.Lifeline
 	again      func() bool
+	phase      func(Phase) // is told of each phase that has ended well
 }
 
 // start starts a successor and waits until it serves. The error is a
@@ -39,6 +40,7 @@ func (s *starter) start(ctx context.Context) (*handshake.Successor, error) {
 		return nil, &RestartError{Phase: PhasePrepare, Err: err}
 	}
 	defer closeSockets(manifest.Sockets)
+	s.phase(PhasePrepare)
 	s.log.Info("restart: starting a successor", "path", cmd.Path, "file", cmd.File())
 	leader := handshake.Leader{
 		Start: func(theirs *os.File, tail *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
@@ -50,6 +52,7 @@ func (s *starter) start(ctx context.Context) (*handshake.Successor, error) {
 		},
 		Replacing: s.sys.manager.Replacing,
 		Again:     s.again,
+		Passed:    func(step handshake.Step) { s.phase(phaseOf[step]) },
 		Log:       s.log,
 	}
 	successor, err := leader.Lead(ctx, manifest)
@@ -79,6 +82,9 @@ func (e *timeoutError) Timeout() bool { return true }
 // prepare asks the program for what a successor needs. Everything that it calls
 // is foreign code.
 func (s *starter) prepare(ctx context.Context) (spawn.Command, *handshake.Manifest, error) {
+	if ctx.Err() != nil {
+		return spawn.Command{}, nil, context.Cause(ctx) // while the hooks ran
+	}
 	cmd, err := s.command(ctx)
 	if err != nil {
 		return cmd, nil, err

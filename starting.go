@@ -251,7 +251,9 @@ func (l *loop) endFollow(err error) {
 
 // serve is the moment from which on this process is the one that serves.
 func (l *loop) serve() {
+	l.since = time.Now()
 	l.to(StateServing)
+	l.r.events.emit(Event{Kind: EventServing})
 	for _, s := range l.r.table.list() {
 		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
 	}

@@ -3,6 +3,7 @@ package restart
 import (
 	"encoding/json"
 	"os"
+	"time"
 
 	"example.com/restart/internal/handshake"
 )
@@ -17,9 +18,13 @@ type Status struct {
 	// Listeners in the order in which they were added.
 	Listeners []ListenerStatus `json:"listeners"`
 
-	// Draining holds the PIDs of earlier generations that have not ended, oldest
-	// first.
-	Draining []int `json:"draining"`
+	// Version is Options.Version. Since is when this process began to serve, zero
+	// before.
+	Version string    `json:"version,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+
+	// Draining holds the earlier generations that have not ended, oldest first.
+	Draining []Earlier `json:"draining"`
 
 	// Successor is the PID of the process that has replaced this one, else 0.
 	Successor int `json:"successor,omitempty"`
@@ -63,9 +68,8 @@ type ListenerStatus struct {
 func (r *Restarter) Status() Status {
 	s := *r.status.Load()
 	s.Adopted = int(r.adopted.Load())
-	for _, line := range r.living() {
-		s.Draining = append(s.Draining, line.PID)
-	}
+	s.Version = r.options.Version
+	s.Draining = r.earlier()
 	for _, sock := range r.table.list() {
 		ls := ListenerStatus{
 			Name: sock.name, Network: sock.network, Address: sock.addr().String(),
@@ -97,8 +101,9 @@ func (r *Restarter) setStatus(s *Status) {
 
 // lifelines returns those that a successor inherits: of the earlier generations
 // that live, and our own.
-func (r *Restarter) lifelines() []handshake.Lifeline {
-	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, File: r.own}
+// This one serves since the given time.
+func (r *Restarter) lifelines(since time.Time) []handshake.Lifeline {
+	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, Version: r.options.Version, Since: since, File: r.own}
 	return append(r.living(), own)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -13,7 +14,8 @@ func TestStatusJSON(t *testing.T) {
 	s := Status{
 		State: StateServing, Generation: 3, PID: 7,
 		Listeners: []ListenerStatus{{Name: "web", Network: "tcp", Address: "127.0.0.1:80", Inherited: true, Connections: 2}},
-		Draining:  []int{5}, Adopted: 4,
+		Version:   "v1.2.3", Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Draining: []Earlier{{Generation: 2, PID: 5, Version: "v1.2.2", Connections: 6}}, Adopted: 4,
 		LastError: &RestartError{Phase: PhaseHooks, Err: errors.New("no")},
 	}
 	b, err := json.MarshalIndent(s, "", " ")
@@ -33,8 +35,15 @@ func TestStatusJSON(t *testing.T) {
    "connections": 2
   }
  ],
+ "version": "v1.2.3",
+ "since": "2026-01-02T03:04:05Z",
  "draining": [
-  5
+  {
+   "generation": 2,
+   "pid": 5,
+   "version": "v1.2.2",
+   "connections": 6
+  }
  ],
  "adopted": 4,
  "handed_over": 0,

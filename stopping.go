@@ -94,6 +94,9 @@ func (l *loop) startDrain() {
 	l.askWaiting()
 	close(l.r.draining)
 	l.r.table.close()
+	if l.successor == nil {
+		l.r.events.emit(Event{Kind: EventStopping})
+	}
 	switch {
 	case l.successor != nil: // has been told by Replaced
 	case !l.predecessorServes():
@@ -118,6 +121,9 @@ func (l *loop) startDrain() {
 		l.receivers = nil
 	}
 	d, mail := l.drain, l.mail
+	if d.sender != nil {
+		l.goroutines.Go(func() { d.report(l.r.generation) })
+	}
 	l.goroutines.Go(func() {
 		pass()
 		mail.post(drainEnded{d.run()})
@@ -147,6 +153,15 @@ func (l *loop) finish(err error) {
 	l.cleanFiles()
 	l.to(StateStopped)
 	l.log.Info("restart: drained", append(l.counts(), "elapsed", since(l.drain.began))...)
+	l.drainedEvent()
+}
+
+func (l *loop) drainedEvent() {
+	s := l.r.Status()
+	l.r.events.emit(Event{
+		Kind: EventDrained, Elapsed: time.Since(l.drain.began), Err: l.result,
+		HandedOver: s.HandedOver, Announced: s.Announced, Cut: s.Cut,
+	})
 }
 
 // counts says what became of the connections.
@@ -232,4 +247,7 @@ func (l *loop) end() {
 	}
 	l.goroutines.Wait()
 	l.services.waiting.Wait()
+	if !l.r.events.flush(closeGrace) {
+		l.log.Warn("restart: a function that was given to OnEvent does not return; not waiting for it")
+	}
 }

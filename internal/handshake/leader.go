@@ -46,6 +46,9 @@ type Leader struct {
 	// is called just before the successor is told to accept.
 	Again func() bool
 
+	// Passed is called when a step has ended well.
+	Passed func(Step)
+
 	Log *slog.Logger
 }
 
@@ -108,7 +111,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
-	a.step = Ready
+	a.next(Ready)
 	if err := m.send(a.Conn); err != nil {
 		return a.quote(err)
 	}
@@ -119,7 +122,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	a.PID = ready.PID
 	a.Claimed, a.Adopts = append(a.Claimed, ready.Claimed...), append(a.Adopts, ready.Adopts...)
 
-	a.step = Commit
+	a.next(Commit)
 	if err := a.Conn.Send(wire.TypeCommit, wire.Commit{}); err != nil {
 		return a.quote(err)
 	}
@@ -132,7 +135,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 
 	// From here on the successor may serve, so this process must either be
 	// replaced or see it dead. Only the time-out still counts.
-	a.step = Go
+	a.next(Go)
 	if !stop() {
 		return context.Cause(ctx)
 	}
@@ -147,8 +150,15 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	if err := a.await(wire.TypeServing, &wire.Serving{}); err != nil {
 		return err
 	}
+	a.leader.Passed(Go)
 	a.proc.StopStderr()
 	return a.Conn.SetDeadline(time.Time{})
+}
+
+// next goes on to another step.
+func (a *attempt) next(s Step) {
+	a.leader.Passed(a.step)
+	a.step = s
 }
 
 // start starts the process with its end of a new channel.

@@ -14,6 +14,8 @@ import (
 // its owner dies, however it dies.
 type Lifeline struct {
 	PID, Generation int
+	Version         string    // of the program
+	Since           time.Time // when it began to serve
 	File            *os.File
 }
 

@@ -64,7 +64,7 @@ func (m *Manifest) send(conn *channel.Conn) error {
 		descs, files = append(descs, s.Desc), append(files, s.File)
 	}
 	for _, l := range m.Lifelines {
-		descs = append(descs, wire.File{Kind: wire.KindLifeline, PID: l.PID, Generation: l.Generation})
+		descs = append(descs, wire.File{Kind: wire.KindLifeline, PID: l.PID, Generation: l.Generation, Version: l.Version, Since: l.Since})
 		files = append(files, l.File)
 	}
 	for i := 0; i < len(files); i += filesAtOnce {
@@ -181,7 +181,7 @@ func (m *Manifest) addFiles(f wire.Frame, files []*os.File) error {
 				channel.CloseAll(files[i:])
 				return fmt.Errorf("the lifeline of process %d is not a pipe", desc.PID)
 			}
-			m.Lifelines = append(m.Lifelines, Lifeline{desc.PID, desc.Generation, files[i]})
+			m.Lifelines = append(m.Lifelines, Lifeline{desc.PID, desc.Generation, desc.Version, desc.Since, files[i]})
 		case wire.KindStderr:
 			replace(&m.Stderr.Real, files[i])
 		case wire.KindRelay:

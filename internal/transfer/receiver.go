@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"example.com/restart/internal/channel"
@@ -29,6 +30,9 @@ type Recipient interface {
 	// names translates its names for the listeners into our predecessor's.
 	Follow(conn *channel.Conn, names map[string]string)
 
+	// Drains says how many connections the sender still has open.
+	Drains(generation, connections int)
+
 	// Aborted says that the sender serves on and we must not.
 	Aborted(reason string)
 }
@@ -44,6 +48,8 @@ type Receiver struct {
 	names map[string]string // nil: the sender is our predecessor
 	to    Recipient
 	log   *slog.Logger
+
+	generation atomic.Int64 // of the sender, when it has said so
 
 	done  chan struct{} // closed when nothing is received any more
 	ended bool          // the other end is closed; set before done
@@ -115,6 +121,14 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 			}
 			r.to.Follow(conn, m.Names)
 		}
+	case wire.TypeProgress:
+		channel.CloseRaw(fds)
+		var m wire.Progress
+		if err := f.Decode(&m); err != nil {
+			return err
+		}
+		r.generation.Store(int64(m.Generation))
+		r.to.Drains(m.Generation, m.Connections)
 	case wire.TypeAbort:
 		channel.CloseRaw(fds)
 		var m wire.Abort
@@ -180,6 +194,13 @@ func (r *Receiver) translate(name string) string {
 	}
 	return r.names[name]
 }
+
+// Generation returns that of the sender, 0 if it has not said so.
+func (r *Receiver) Generation() int { return int(r.generation.Load()) }
+
+// Hammer asks the sender to end its drain by force. The error says that it
+// cannot be told; it may have ended.
+func (r *Receiver) Hammer() error { return r.conn.Send(wire.TypeHammer, wire.Hammer{}) }
 
 // Stop ends receiving, but not in the middle of a batch: connections that were
 // taken must not seem not to have been, or two processes would serve them. What

@@ -23,10 +23,11 @@ type fakeRecipient struct {
 	merged  chan string
 	follows chan map[string]string
 	aborts  chan string
+	drains  chan string
 }
 
 func newRecipient() *fakeRecipient {
-	return &fakeRecipient{merged: make(chan string, 10), follows: make(chan map[string]string, 10), aborts: make(chan string, 10)}
+	return &fakeRecipient{merged: make(chan string, 10), follows: make(chan map[string]string, 10), aborts: make(chan string, 10), drains: make(chan string, 10)}
 }
 
 func (r *fakeRecipient) Adopt(name string, c net.Conn, state []byte) error {
@@ -34,6 +35,10 @@ func (r *fakeRecipient) Adopt(name string, c net.Conn, state []byte) error {
 }
 func (r *fakeRecipient) Merge(name string, state []byte) { r.merged <- name + " " + string(state) }
 func (r *fakeRecipient) Aborted(reason string)           { r.aborts <- reason }
+func (r *fakeRecipient) Drains(generation, connections int) {
+	r.drains <- fmt.Sprint(generation, " ", connections)
+}
+
 func (r *fakeRecipient) Follow(conn *channel.Conn, names map[string]string) {
 	conn.Close()
 	r.follows <- names
@@ -173,4 +178,30 @@ func TestReceiverPassesAbortOn(t *testing.T) {
 	if got, want := <-to.aborts, "too late"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// Both ends of a drain: the receiver learns how far it is and may end it.
+func TestProgressAndHammer(t *testing.T) {
+	to := newRecipient()
+	r, old := receiving(t, nil, to)
+	s := NewSender(old)
+	if got := r.Generation(); got != 0 {
+		t.Errorf("got generation %d before it was told", got)
+	}
+	if err := s.Progress(4, 12); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-to.drains, "4 12"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := r.Generation(); got != 4 {
+		t.Errorf("got generation %d, want 4", got)
+	}
+	for range 2 { // once is enough, twice does no harm
+		if err := r.Hammer(); err != nil {
+			t.Error(err)
+		}
+	}
+	<-s.Hammered()
+	s.Close()
 }

@@ -49,6 +49,8 @@ type Sender struct {
 	counts     Counts
 
 	gone       chan struct{} // closed when no answer can come any more
+	hammered   chan struct{} // closed when the successor has asked for the end
+	hammerOnce sync.Once
 	goroutines sync.WaitGroup
 }
 
@@ -76,6 +78,7 @@ func NewSender(conn *channel.Conn) *Sender {
 		window:     make(chan struct{}, batchesInFlight),
 		unanswered: make(map[uint64][]*parcel),
 		gone:       make(chan struct{}),
+		hammered:   make(chan struct{}),
 	}
 	s.goroutines.Go(s.receiveAnswers)
 	s.goroutines.Go(s.sendBatches)
@@ -108,6 +111,16 @@ func (s *Sender) SendLastState(name string, state []byte) error {
 	defer f.Close()
 	return s.conn.Send(wire.TypeLastState, wire.LastState{Name: name, Size: int64(len(state))}, f)
 }
+
+// Progress tells the successor how many connections this generation has open. It
+// does not wait for an answer; an older successor ignores it.
+func (s *Sender) Progress(generation, connections int) error {
+	return s.conn.Send(wire.TypeProgress, wire.Progress{Generation: generation, Connections: connections})
+}
+
+// Hammered returns a channel that is closed when the successor has asked for the
+// end of the drain.
+func (s *Sender) Hammered() <-chan struct{} { return s.hammered }
 
 // Counts returns what became of the connections so far.
 func (s *Sender) Counts() Counts {
@@ -209,6 +222,10 @@ func (s *Sender) receiveAnswers() {
 				s.conn.Close() // its answers cannot be understood any more
 			}
 			return
+		}
+		if f.Type == wire.TypeHammer {
+			s.hammerOnce.Do(func() { close(s.hammered) })
+			continue
 		}
 		var m wire.Adopted
 		if f.Type != wire.TypeAdopted || f.Decode(&m) != nil {

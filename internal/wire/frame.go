@@ -66,6 +66,8 @@ const (
 	TypeSource    Type = 15 // P: one descriptor, a channel on which Conns come
 	TypeClaims    Type = 16 // S: listeners I took, if Ready has no room for all
 	TypeLastState Type = 17 // P: what a Stateful service has changed since State
+	TypeProgress  Type = 18 // P: how far my drain is
+	TypeHammer    Type = 19 // S: end your drain
 )
 
 var typeNames = map[Type]string{
@@ -74,6 +76,7 @@ var typeNames = map[Type]string{
 	TypeGo: "go", TypeServing: "serving", TypeFailed: "failed", TypeAbort: "abort",
 	TypeConns: "conns", TypeAdopted: "adopted", TypeSource: "source",
 	TypeClaims: "claims", TypeLastState: "last state",
+	TypeProgress: "progress", TypeHammer: "hammer",
 }
 
 // Known reports whether this version of the protocol defines t.

@@ -32,6 +32,8 @@ var every = map[Type]any{
 	TypeSource:    &Source{Names: map[string]string{"a": "b"}},
 	TypeClaims:    &Claims{Claimed: []string{"web"}, Adopts: []string{"web"}},
 	TypeLastState: &LastState{Name: "web", Size: 9},
+	TypeProgress:  &Progress{Generation: 3, Connections: 9},
+	TypeHammer:    &Hammer{},
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Hello opens the channel.
 type Hello struct {
@@ -44,8 +47,10 @@ type File struct {
 	Ino  uint64 `json:"ino,omitempty"`
 
 	// Lifelines.
-	PID        int `json:"pid,omitempty"`
-	Generation int `json:"generation,omitempty"`
+	PID        int       `json:"pid,omitempty"`
+	Generation int       `json:"generation,omitempty"`
+	Version    string    `json:"version,omitempty"` // of the program
+	Since      time.Time `json:"since,omitzero"`    // when it began to serve
 }
 
 // Files announces descriptors; as many travel with the frame, in this order.
@@ -167,3 +172,12 @@ type LastState struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 }
+
+// Progress says how far a drain is.
+type Progress struct {
+	Generation  int `json:"generation"`
+	Connections int `json:"connections"` // that are open
+}
+
+// Hammer asks for the end of a drain by force.
+type Hammer struct{}

@@ -1,0 +1,97 @@
+//go:build linux
+
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/wire"
+)
+
+// The successor learns how far a drain is, and can end it.
+func TestEarlierGeneration(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.toServing(wire.Go{}) })
+	x.reached(StateServing, 1)
+	if got := x.r.Status().Draining; len(got) != 1 || got[0].Generation != 3 || got[0].Connections != -1 {
+		t.Errorf("got %+v, want generation 3, which has not told", got)
+	}
+	if err := x.r.HammerEarlier(3); err == nil || !strings.Contains(err.Error(), "SIGUSR2") {
+		t.Errorf("got %v, want what to do instead", err)
+	}
+	if err := x.r.HammerEarlier(2); err == nil || !strings.Contains(err.Error(), "no such generation") {
+		t.Errorf("got %v, want that there is none", err)
+	}
+
+	inScript(func() { o.send(wire.TypeProgress, wire.Progress{Generation: 3, Connections: 7}) })
+	for x.r.Status().Draining[0].Connections != 7 {
+		runtime.Gosched() // a test that hangs has a bound
+	}
+	if err := x.r.HammerEarlier(3); err != nil {
+		t.Error(err)
+	}
+	inScript(func() { o.want(wire.TypeHammer, nil) })
+	o.peer.die()
+	for x.r.HammerEarlier(3) == nil {
+		runtime.Gosched()
+	}
+}
+
+// The old process says how many connections it has, and obeys the successor.
+func TestDrainTellsTheSuccessor(t *testing.T) {
+	told := make(chan wire.Progress, 1)
+	x := start(t, Options{HammerTime: -1}, spawning(t, func(p *peer) {
+		toGo(p)
+		p.send(wire.TypeServing, wire.Serving{})
+		var m wire.Progress
+		p.want(wire.TypeProgress, &m)
+		told <- m
+		p.send(wire.TypeHammer, wire.Hammer{})
+		p.recv() // its end
+	})).serving()
+	accepted := make(chan struct{})
+	hold := func(c net.Conn) { close(accepted); c.Read(make([]byte, 1)) }
+	x.service.accept.Store(&hold)
+	c, err := net.DialTimeout("tcp", x.address, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	<-accepted
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-told, (wire.Progress{Generation: 1, Connections: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	x.drained()
+	x.cut(1)
+}
+
+func TestHammerEarlierBeforeRun(t *testing.T) {
+	r := fakeRestarter(t, Options{}, fakeSystem())
+	if err := r.HammerEarlier(1); !errors.Is(err, ErrNotServing) {
+		t.Errorf("got %v, want ErrNotServing", err)
+	}
+}
+
+// What a generation says of itself reaches all later ones.
+func TestLifelinesSayWhoTheyAre(t *testing.T) {
+	r := fakeRestarter(t, Options{Version: "v7"}, fakeSystem())
+	since := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	lines := r.lifelines(since)
+	if n := len(lines); n != 1 || lines[0].Version != "v7" || !lines[0].Since.Equal(since) {
+		t.Errorf("got %s", fmt.Sprint(lines))
+	}
+}
