@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/transfer"
 	"github.com/hashicorp/go-multierror"
 )
 
@@ -31,6 +32,12 @@ var (
 	// generations still drain.
 	ErrTooManyDraining = errors.New("restart: too many earlier generations still drain")
 )
+
+// ErrUncertain is what [Handover.Send] returns when the successor dies after it
+// was sent a connection and before it has said whether it took it. It may have
+// read a request, or sent the beginning of an answer. So Send has closed the
+// connection, and nothing may be served on it here.
+var ErrUncertain = fmt.Errorf("restart: hand over: %w", transfer.ErrUncertain)
 
 type unsupported struct{}
 

@@ -14,7 +14,7 @@ import (
 )
 
 func TestErrorsMatch(t *testing.T) {
-	sentinels := []error{ErrUnsupported, ErrRestarting, ErrStopped, ErrNotServing, ErrTooManyDraining}
+	sentinels := []error{ErrUnsupported, ErrRestarting, ErrStopped, ErrNotServing, ErrTooManyDraining, ErrUncertain}
 	for i, err := range sentinels {
 		if !strings.HasPrefix(err.Error(), "restart: ") {
 			t.Errorf("got %q, want the prefix", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 
 	"example.com/restart/internal/gate"
@@ -15,6 +16,7 @@ import (
 // listener in the successor. Its methods may be called by several goroutines.
 type Handover struct {
 	name   string
+	kinds  []string // that the service in the successor adopts
 	sender *transfer.Sender
 }
 
@@ -42,6 +44,12 @@ func Replaced(ctx context.Context) bool { return ctx.Value(replacedKey{}) != nil
 // closed.
 var errEnding = errors.New("this process is about to end")
 
+// Adopts reports whether the service in the successor says that it adopts
+// connections of that kind, see [KindAdopter]. It is false for all kinds if the
+// successor was built with a version of this package that knows of none. Further
+// successors may adopt something else: any connection may be refused.
+func (h *Handover) Adopts(kind string) bool { return slices.Contains(h.kinds, kind) }
+
 // Send moves c and up to 32 KiB of state to the successor. c must be a
 // connection that this service accepted or adopted, as the listener gave it, and
 // not a wrapper such as TLS, whose keys stay behind. Nothing may read from c any
@@ -49,8 +57,9 @@ var errEnding = errors.New("this process is about to end")
 // state.
 //
 // Send waits until the successor has taken the connection. Then it closes c
-// here, which the peer does not notice, and returns nil. After an error c is
-// unchanged: still open, and the caller's.
+// here, which the peer does not notice, and returns nil. After [ErrUncertain] c
+// is closed too. After any other error c is unchanged: still open, and the
+// caller's.
 func (h *Handover) Send(c net.Conn, state []byte) error {
 	raw, ok := c.(syscall.Conn)
 	if !ok {
@@ -63,7 +72,12 @@ func (h *Handover) Send(c net.Conn, state []byte) error {
 	if tracked != nil && !tracked.Depart(c) {
 		return fmt.Errorf("restart: hand over: %w", errEnding)
 	}
-	if err := h.sender.Send(h.name, raw, state); err != nil {
+	err := h.sender.Send(h.name, raw, state)
+	if errors.Is(err, transfer.ErrUncertain) {
+		c.Close() // what is served here as well might be answered twice
+		return ErrUncertain
+	}
+	if err != nil {
 		if tracked != nil {
 			tracked.Return(c)
 		}

@@ -5,13 +5,18 @@ package restart
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
+	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/transfer"
 	"example.com/restart/internal/wire"
 )
@@ -134,6 +139,35 @@ func TestSendClosesOurCopy(t *testing.T) {
 	}
 }
 
+// A connection that a dead successor may have used is closed here without a
+// byte, whatever the service does next.
+func TestSendClosesWhatIsUncertain(t *testing.T) {
+	s, theirs := senders(t)
+	client, server := tcpPair(t)
+	go func() {
+		_, files, _ := theirs.Recv()
+		channel.CloseAll(files)
+		theirs.Close()
+	}()
+	if err := (&Handover{name: "web", sender: s}).Send(server, nil); !errors.Is(err, ErrUncertain) {
+		t.Errorf("got %v, want ErrUncertain", err)
+	}
+	if _, err := server.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("our copy: got %v, want it closed", err)
+	}
+	if b, err := io.ReadAll(client); len(b) > 0 || err != nil {
+		t.Errorf("the peer got %q, %v; want only the end", b, err)
+	}
+	// What was never sent is the caller's to serve on.
+	_, other := tcpPair(t)
+	if err := (&Handover{name: "web", sender: s}).Send(other, nil); err == nil || errors.Is(err, ErrUncertain) {
+		t.Errorf("after that: got %v, want another error", err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Errorf("a connection that was not sent: %v", err)
+	}
+}
+
 func TestSendRefusesWhatCannotMove(t *testing.T) {
 	s, _ := senders(t)
 	h := &Handover{name: "web", sender: s}
@@ -147,6 +181,84 @@ func TestSendRefusesWhatCannotMove(t *testing.T) {
 	if err := h.Send(server, make([]byte, transfer.MaxConnState+1)); err == nil {
 		t.Error("too much state: got no error")
 	}
+}
+
+// A choosy service adopts several kinds of connections.
+type choosy struct {
+	*testService
+	kinds []string
+}
+
+func (choosy) Adopt(net.Conn, []byte) error { return nil }
+func (c choosy) AdoptedKinds() []string     { return c.kinds }
+
+// A successor says before it is ready what its services adopt, as far as that
+// fits a message.
+func TestReadySaysWhatIsAdopted(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	r := fakeRestarter(t, Options{}, o.system())
+	x := &run{t: t, r: r, result: make(chan error, 1)}
+	long := strings.Repeat("x", handshake.MaxKind+1)
+	if _, err := r.Add("web", "tcp", o.address(), choosy{newTestService(), []string{"tls", long, "kept"}}); err != nil {
+		t.Fatal(err)
+	}
+	x.run()
+	inScript(func() {
+		var claims wire.Claims
+		o.want(wire.TypeClaims, &claims)
+		if got, want := fmt.Sprint(claims.Kinds), "map[web:[tls kept]]"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		o.wantReady()
+	})
+}
+
+// The service of the old process can ask what the successor has said. One that
+// is older says nothing.
+func TestHandoverKnowsWhatIsAdopted(t *testing.T) {
+	for name, kinds := range map[string]map[string][]string{"older": nil, "tls": {"web": {"tls"}, "other": {"kept"}}} {
+		t.Run(name, func(t *testing.T) {
+			s := &asking{testService: newTestService(), asked: make(chan *Handover, 1)}
+			r := fakeRestarter(t, Options{}, spawning(t, func(p *peer) {
+				p.manifest()
+				if kinds != nil {
+					p.send(wire.TypeClaims, wire.Claims{Kinds: kinds})
+				}
+				p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: p.claimed(), Adopts: p.claimed()})
+				p.want(wire.TypeCommit, nil)
+				p.send(wire.TypeCommitted, wire.Committed{})
+				p.want(wire.TypeGo, nil)
+				p.send(wire.TypeServing, wire.Serving{})
+				p.recv()
+			}))
+			if _, err := r.Add("web", "tcp", "127.0.0.1:0", s); err != nil {
+				t.Fatal(err)
+			}
+			x := &run{t: t, r: r, result: make(chan error, 1)}
+			x.run()
+			x.reached(StateServing, 1)
+			if err := r.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			h := <-s.asked
+			if got, want := h.Adopts("tls"), kinds != nil; got != want || h.Adopts("kept") {
+				t.Errorf("adopts tls: got %v, want %v; kept: got %v, want false", got, want, h.Adopts("kept"))
+			}
+		})
+	}
+}
+
+// asking is a service that asks for the way to the successor.
+type asking struct {
+	*testService
+	asked chan *Handover
+}
+
+func (s *asking) Shutdown(ctx context.Context) error {
+	h, _ := HandoverFrom(ctx)
+	s.asked <- h
+	return s.testService.Shutdown(ctx)
 }
 
 // A passer is an adopter whose connections go on to somebody else at once.

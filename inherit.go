@@ -236,7 +236,7 @@ func (t *table) close() {
 
 // claims returns what the predecessor must know of the inherited sockets.
 func (t *table) claims() handshake.Claims {
-	var c handshake.Claims
+	c := handshake.Claims{Kinds: make(map[string][]string)}
 	for _, s := range t.list() {
 		if s.inherited == "" {
 			continue
@@ -244,6 +244,9 @@ func (t *table) claims() handshake.Claims {
 		c.Claimed = append(c.Claimed, s.inherited)
 		if _, ok := s.service().(Adopter); ok {
 			c.Adopts = append(c.Adopts, s.inherited)
+		}
+		if len(s.kinds) > 0 {
+			c.Kinds[s.inherited] = s.kinds
 		}
 	}
 	return c

@@ -61,8 +61,11 @@ type (
 	}
 
 	// From services.
-	serviceAccepts struct{}                 // has called Accept for the first time
-	serviceEnded   struct{ socket *socket } // Serve has returned without an error
+	serviceAccepts struct { // has called Accept for the first time
+		socket *socket
+		kinds  []string // what it adopts, see KindAdopter
+	}
+	serviceEnded struct{ socket *socket } // Serve has returned without an error
 
 	// From actions, see signal.go.
 	actionAgreed struct { // the Before hooks have agreed
@@ -110,6 +113,7 @@ func (l *loop) handle(m message) {
 	case hammerEarlierAsked:
 		l.hammerEarlier(m.generation, m.reply)
 	case serviceAccepts:
+		m.socket.kinds = m.kinds
 		l.services.accepting++
 	case serviceEnded:
 		l.services.running--

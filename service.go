@@ -39,6 +39,7 @@ import (
 //	[Stateful]     leaves bytes to the service of the same name in the successor
 //	[StateMerger]  leaves what has changed since, when it has shut down
 //	[Adopter]      takes live connections from the predecessor, see [Handover]
+//	[KindAdopter]  says what kinds of them
 //	[Announcer]    counts connections that were told to close
 //	[Logging]      gets the Restarter's logger
 //	[io.Closer]    is closed by the hammer, before the connections that are left
@@ -111,6 +112,22 @@ type Adopter interface {
 	// Adopt may be called as soon as Serve accepts, and from then on at any
 	// time, also during Shutdown.
 	Adopt(c net.Conn, state []byte) error
+}
+
+// A KindAdopter is an [Adopter] that takes connections of several kinds: with TLS
+// state, say, or in the middle of a session. The kinds are the service's own
+// words. The service in the predecessor asks by [Handover.Adopts] before it takes
+// a connection apart that the successor would refuse. So programs built with
+// different versions of a service replace each other, in both directions: what
+// the successor does not name stays in the old process.
+type KindAdopter interface {
+	Adopter
+
+	// AdoptedKinds returns the kinds, beside the one for which no word is
+	// needed. Up to 16 of at most 64 bytes each are passed on. It is called once,
+	// when Serve has called Accept for the first time, and must not block: the
+	// process is not ready before it returns.
+	AdoptedKinds() []string
 }
 
 // An Announcer is a service that tells connections to close because they cannot

@@ -39,7 +39,7 @@ func (ss *services) start(s *socket) {
 		ss.waiting.Go(func() {
 			select {
 			case <-s.ln.Accepting():
-				ss.mail.post(serviceAccepts{})
+				ss.mail.post(serviceAccepts{s, s.adoptedKinds()})
 			case <-ss.mail.closed:
 			}
 		})

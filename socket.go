@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -28,6 +29,7 @@ type socket struct {
 	offer     *offer // that it was, nil if bound here
 
 	shutDown atomic.Bool // Shutdown of its service has been called
+	kinds    []string    // what its service adopts, see KindAdopter; the loop's
 }
 
 // kind returns the kind of the socket in the manifest.
@@ -44,6 +46,16 @@ func (s *socket) service() interface{ Shutdown(context.Context) error } {
 		return s.datagrams
 	}
 	return s.stream
+}
+
+// adoptedKinds asks the service, which serves, what it adopts.
+func (s *socket) adoptedKinds() []string {
+	a, ok := s.service().(KindAdopter)
+	if !ok {
+		return nil
+	}
+	kinds := slices.DeleteFunc(slices.Clone(a.AdoptedKinds()), func(kind string) bool { return len(kind) > handshake.MaxKind })
+	return kinds[:min(len(kinds), handshake.MaxKinds)]
 }
 
 func (s *socket) serve() error {

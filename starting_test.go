@@ -265,6 +265,7 @@ func TestNonsenseAfterServingClosesTheChannel(t *testing.T) {
 	inScript(func() {
 		o.toServing(wire.Go{})
 		o.raw("GET / HTTP/1.1\r\n\r\n")
+		o.want(wire.TypeFailed, nil) // it has taken nothing that it has not answered for
 		if _, _, err := o.recv(); err != io.EOF {
 			t.Errorf("got %v, want EOF", err)
 		}

@@ -108,7 +108,7 @@ func (l *loop) startDrain() {
 	for _, s := range l.r.table.list() {
 		p := &part{socket: s, lastOwner: !held && l.lastOwner(s)}
 		if l.successor != nil && slices.Contains(l.successor.Adopts, s.name) {
-			p.handover = &Handover{name: s.name, sender: l.sender}
+			p.handover = &Handover{name: s.name, kinds: l.successor.Kinds[s.name], sender: l.sender}
 		}
 		l.drain.parts = append(l.drain.parts, p)
 	}
@@ -174,6 +174,9 @@ func (l *loop) counts() []any {
 	if l.sender != nil {
 		c := l.sender.Counts()
 		counts = append(counts, "handed_over", c.Moved, "refused", c.Refused)
+		if c.Uncertain > 0 {
+			counts = append(counts, "uncertain", c.Uncertain)
+		}
 		if c.Reason != "" {
 			counts = append(counts, "reason", c.Reason)
 		}
@@ -232,7 +235,9 @@ func (l *loop) end() {
 	}
 	close(l.mail.closed)
 	for _, r := range l.receivers {
-		stopReceiver(r, l.log)
+		if stopReceiver(r, l.log) {
+			r.Resign()
+		}
 		r.Close()
 	}
 	if p := l.r.pred; p != nil {

@@ -195,7 +195,7 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 	defer close(hang)
 	sent := make(chan struct{}, 100)
 	p.oldRun().successor = func(context.Context) sender {
-		return func(net.Conn, []byte) error { sent <- struct{}{}; <-hang; return errors.New("gone") }
+		return sendFunc(func(net.Conn, []byte) error { sent <- struct{}{}; <-hang; return errors.New("gone") })
 	}
 	p.old.Linger = time.Millisecond
 	p.dial().send(get("/hijack"))
@@ -235,7 +235,7 @@ func TestParkedIsLeftAtTheHammer(t *testing.T) {
 	defer close(hang)
 	sent := make(chan struct{})
 	p.oldRun().successor = func(context.Context) sender {
-		return func(net.Conn, []byte) error { close(sent); <-hang; return errors.New("gone") }
+		return sendFunc(func(net.Conn, []byte) error { close(sent); <-hang; return errors.New("gone") })
 	}
 	_, server := p.tcp()
 	if err := p.old.Adopt(server, nil); err != nil {

@@ -12,9 +12,17 @@ import (
 // The old process's side of a move, and what becomes of the connections that
 // stay.
 
-// A sender moves a connection to the successor with what it needs to know of
-// it, or fails and leaves it as it was.
-type sender func(socket net.Conn, state []byte) error
+// A sender is the way to the successor: a restart.Handover.
+type sender interface {
+	// Send moves a connection to the successor with what it needs to know of it.
+	// After restart.ErrUncertain the socket is closed, after any other error it
+	// is as it was.
+	Send(socket net.Conn, state []byte) error
+
+	// Adopts reports whether the successor attaches what a mover of that kind has
+	// detached. It always attaches plain connections.
+	Adopts(kind string) bool
+}
 
 // senderFrom returns the way to the successor that Shutdown's context carries,
 // nil if there is none.
@@ -23,7 +31,7 @@ func senderFrom(ctx context.Context) sender {
 	if !ok {
 		return nil
 	}
-	return h.Send
+	return h
 }
 
 // drain ends the run so that no request is lost. Nothing is accepted any more,
@@ -91,6 +99,9 @@ func (r *run) modeOf(send sender) mode {
 		}
 		return modeLinger
 	}
+	if kind := r.mover.kind(); kind != "" && !send.Adopts(kind) {
+		return modeLinger
+	}
 	r.send.Store(&send)
 	return modeMove
 }
@@ -147,7 +158,9 @@ func moveAll(ctx context.Context, all []*conn) {
 }
 
 // depart moves a connection that net/http has closed. Where the successor does
-// not take it, it is served on here until it can be closed.
+// not take it, it is served on here until it can be closed. Where nobody knows
+// whether the successor took it before it died, it is gone: a request may be
+// answered once only.
 func (r *run) depart(c *conn) bool {
 	a, left := c.awaitsNow()
 	socket, state, err := r.mover.detach(c)
@@ -155,9 +168,12 @@ func (r *run) depart(c *conn) bool {
 		return false
 	}
 	m := newMoved(r.mover, a, left, state)
-	if send := r.send.Load(); send != nil {
-		if b, err := m.encode(); err == nil && (*send)(socket, b) == nil {
-			return true
+	if to := r.send.Load(); to != nil {
+		if b, err := m.encode(); err == nil {
+			err = (*to).Send(socket, b)
+			if err == nil || errors.Is(err, restart.ErrUncertain) {
+				return true
+			}
 		}
 	}
 	return r.keep(socket, m)

@@ -16,7 +16,8 @@ type mover interface {
 	check() error
 
 	// kind names what attach needs to know of the state. A mover attaches what
-	// one of the same kind has detached.
+	// one of the same kind has detached. The successor says which it attaches, see
+	// Server.AdoptedKinds.
 	kind() string
 
 	// detach takes apart a connection that waits for a request and that net/http

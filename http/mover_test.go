@@ -1,10 +1,14 @@
 package restarthttp
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"reflect"
 	"testing"
 	"time"
+
+	"example.com/restart"
 )
 
 func get(path string) string  { return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n" }
@@ -120,6 +124,34 @@ func TestRefusedConnectionIsServedOn(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	p.end()
+}
+
+// A successor that has died may have answered the request that its connection
+// waited for, or be halfway through. Nobody answers it once more: the connection is
+// closed without a byte.
+func TestUncertainConnectionIsClosed(t *testing.T) {
+	p := newPair(t, new(echo))
+	sent := make(chan net.Conn, 1)
+	p.oldRun().successor = func(context.Context) sender {
+		return sendFunc(func(socket net.Conn, _ []byte) error {
+			sent <- socket
+			return restart.ErrUncertain
+		})
+	}
+	c := p.dial()
+	c.send(get("/1"))
+	c.receive(want("/1"))
+	p.drain()
+	socket := <-sent
+	c.send(get("/2"))
+	p.end()
+	socket.Close() // as restart.Handover does; later here, so that an answer would be seen
+	if b, err := c.br.ReadByte(); err == nil {
+		t.Errorf("got %q, want the end of the connection and nothing before it", b)
+	}
+	if n := p.oldRun().conns.count(classHTTP1); n != 0 {
+		t.Errorf("got %d connections, want none", n)
+	}
 }
 
 // A client that asks first (Expect: 100-continue) gets its answer wherever the

@@ -40,7 +40,7 @@ func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair
 	p.old, p.new = p.serve("old", handler, set), p.serve("new", handler, set)
 	p.addr = p.oldRun().listener.Addr().String()
 	p.oldRun().successor = func(context.Context) sender {
-		return func(c net.Conn, state []byte) error {
+		return sendFunc(func(c net.Conn, state []byte) error {
 			// The connection itself travels: there is one process only. What
 			// the old one did to its descriptor stays behind.
 			c.SetReadDeadline(time.Time{})
@@ -51,7 +51,7 @@ func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair
 			p.moves++
 			p.mu.Unlock()
 			return nil
-		}
+		})
 	}
 	p.ctx, p.hammer = context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(func() {
@@ -81,6 +81,12 @@ func (p *pair) serve(name string, handler http.Handler, set func(*http.Server)) 
 	poll(p.t, "the server to serve", func() bool { return s.run.Load() != nil })
 	return s
 }
+
+// A sendFunc is a sender to a successor that adopts everything.
+type sendFunc func(socket net.Conn, state []byte) error
+
+func (f sendFunc) Send(socket net.Conn, state []byte) error { return f(socket, state) }
+func (f sendFunc) Adopts(string) bool                       { return true }
 
 func (p *pair) oldRun() *run { return p.old.run.Load() }
 func (p *pair) newRun() *run { return p.new.run.Load() }

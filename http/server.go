@@ -196,6 +196,15 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 	return r.adopt(c, state)
 }
 
+// AdoptedKinds implements [restart.KindAdopter]: a Restarter calls it.
+func (s *Server) AdoptedKinds() []string {
+	r := s.run.Load()
+	if r == nil || r.mover.check() != nil || r.mover.kind() == "" {
+		return nil
+	}
+	return []string{r.mover.kind()}
+}
+
 // RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
 // goroutine of its own, when a drain begins, so that it can end what would
 // otherwise go on for long. A function that was registered with HTTP itself is

@@ -18,7 +18,7 @@ import (
 // A Server has no methods of http.Server that would bypass it, such as ServeTLS.
 func TestNothingIsPromoted(t *testing.T) {
 	want := []string{
-		"Adopt", "After", "Announced", "Before", "Close", "ListenAndServe", "ListenAndServeTLS",
+		"Adopt", "AdoptedKinds", "After", "Announced", "Before", "Close", "ListenAndServe", "ListenAndServeTLS",
 		"RegisterOnShutdown", "Restore", "Serve", "SetLogger", "Shutdown", "State",
 	}
 	var got []string
@@ -38,10 +38,11 @@ func TestNothingIsPromoted(t *testing.T) {
 
 // What a Restarter looks for in a service.
 var (
-	_ restart.Service  = (*Server)(nil)
-	_ restart.Stateful = (*Server)(nil)
-	_ restart.Adopter  = (*Server)(nil)
-	_ restart.Logging  = (*Server)(nil)
+	_ restart.Service     = (*Server)(nil)
+	_ restart.Stateful    = (*Server)(nil)
+	_ restart.Adopter     = (*Server)(nil)
+	_ restart.KindAdopter = (*Server)(nil)
+	_ restart.Logging     = (*Server)(nil)
 )
 
 // A Server without an http.Server says so, and does not panic.
@@ -112,7 +113,7 @@ func TestUnknownNetHTTPIsLogged(t *testing.T) {
 	s.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	PretendCannotMove(s)
 	r := newRun(s, newConnListener(&net.TCPAddr{}))
-	if got := r.modeOf(func(net.Conn, []byte) error { return nil }); got != modeLinger {
+	if got := r.modeOf(sendFunc(func(net.Conn, []byte) error { return nil })); got != modeLinger {
 		t.Errorf("got mode %d, want that connections linger", got)
 	}
 	if !strings.Contains(log.String(), "does not behave as known") {
@@ -133,7 +134,7 @@ func TestCloseMovesNothing(t *testing.T) {
 	poll(t, "the server to serve", func() bool { return s.run.Load() != nil })
 	r := s.run.Load()
 	moved := false
-	send := sender(func(net.Conn, []byte) error { moved = true; return nil })
+	send := sender(sendFunc(func(net.Conn, []byte) error { moved = true; return nil }))
 	r.send.Store(&send)
 	sock := new(scripted)
 	c := r.newConn(sock)

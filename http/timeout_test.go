@@ -107,11 +107,11 @@ func TestRestartsKeepNoSilentConnection(t *testing.T) {
 				next := generation()
 				serveInBubble(t, next)
 				now.run.Load().successor = func(context.Context) sender {
-					return func(c net.Conn, state []byte) error {
+					return sendFunc(func(c net.Conn, state []byte) error {
 						moves++
 						c.SetReadDeadline(time.Time{}) // stays behind with the old process
 						return next.Adopt(c, state)
-					}
+					})
 				}
 				if err := now.Shutdown(t.Context()); err != nil {
 					t.Fatal(err)

@@ -138,9 +138,10 @@ func (c *Conn) drain() {
 //
 // Move returns nil when the successor has the connection. The handler must then
 // return without touching the connection again. Bytes written before have been
-// sent. After an error, usually [ErrNoSuccessor], the connection is unchanged and
-// still belongs to the handler, which can say goodbye to the client, or serve on
-// until the drain ends.
+// sent. After [restart.ErrUncertain] the connection is closed: the successor died
+// and may have used it. After any other error, usually [ErrNoSuccessor], the
+// connection is unchanged and still belongs to the handler, which can say goodbye
+// to the client, or serve on until the drain ends.
 func (c *Conn) Move(state []byte) error {
 	h, draining := c.server.way()
 	switch {

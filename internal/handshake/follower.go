@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -37,8 +39,20 @@ type Follower struct {
 
 // Claims says which of the inherited sockets this process took, by the names
 // that the predecessor has for them, and which of those have a service that
-// adopts connections.
-type Claims struct{ Claimed, Adopts []string }
+// adopts connections: the plainest, and those of other kinds.
+type Claims struct {
+	Claimed, Adopts []string
+	Kinds           map[string][]string
+}
+
+// add adds what one of several messages says.
+func (c *Claims) add(claimed, adopts []string, kinds map[string][]string) {
+	c.Claimed, c.Adopts = append(c.Claimed, claimed...), append(c.Adopts, adopts...)
+	if c.Kinds == nil {
+		c.Kinds = make(map[string][]string)
+	}
+	maps.Copy(c.Kinds, kinds)
+}
 
 // Steps are what the successor does when the predecessor says so.
 type Steps struct {
@@ -142,19 +156,35 @@ func aborted(f wire.Frame) error {
 // Ready says that every service is ready to accept.
 func (f *Follower) Ready(c Claims) {
 	f.ready.Store(true)
+	for names := slices.Sorted(maps.Keys(c.Kinds)); len(names) > 0; {
+		kinds := make(map[string][]string)
+		for _, name := range cut(&names, kindsAtOnce) {
+			kinds[name] = c.Kinds[name]
+		}
+		f.tell(wire.TypeClaims, wire.Claims{Kinds: kinds})
+	}
 	for len(c.Claimed) > namesAtOnce || len(c.Adopts) > namesAtOnce {
-		f.tell(wire.TypeClaims, wire.Claims{Claimed: cut(&c.Claimed), Adopts: cut(&c.Adopts)})
+		f.tell(wire.TypeClaims, wire.Claims{Claimed: cut(&c.Claimed, namesAtOnce), Adopts: cut(&c.Adopts, namesAtOnce)})
 	}
 	f.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: c.Claimed, Adopts: c.Adopts})
 }
 
-// namesAtOnce names of at most 255 bytes, written with escapes at worst, fit a
-// frame twice.
-const namesAtOnce = 20
+const (
+	// namesAtOnce names of at most 255 bytes, written with escapes at worst, fit
+	// a frame twice.
+	namesAtOnce = 20
 
-// cut cuts the first names off.
-func cut(names *[]string) []string {
-	n := min(len(*names), namesAtOnce)
+	// kindsAtOnce names, with MaxKinds kinds of MaxKind bytes each, fit a frame.
+	kindsAtOnce = 7
+
+	// MaxKinds and MaxKind bound what a successor says of one listener.
+	MaxKinds = 16
+	MaxKind  = 64
+)
+
+// cut cuts the first n names off.
+func cut(names *[]string, n int) []string {
+	n = min(len(*names), n)
 	first := (*names)[:n]
 	*names = (*names)[n:]
 	return first

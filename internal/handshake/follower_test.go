@@ -4,6 +4,7 @@ package handshake
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -46,11 +47,15 @@ func TestReadyNamesEveryListener(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ours, theirs := pair(t)
 			var want Claims
+			kinds := slices.Repeat([]string{strings.Repeat("\x00", MaxKind)}, MaxKinds)
 			for i := range tt.n {
 				listener := tt.name + fmt.Sprint(i)
 				want.Claimed = append(want.Claimed, listener)
 				if i%3 > 0 {
 					want.Adopts = append(want.Adopts, listener)
+				}
+				if i%2 > 0 {
+					want.add(nil, nil, map[string][]string{listener: kinds})
 				}
 			}
 			go (&Follower{Conn: theirs}).Ready(want)
@@ -59,9 +64,13 @@ func TestReadyNamesEveryListener(t *testing.T) {
 			if err := a.await(wire.TypeReady, &ready); err != nil {
 				t.Fatal(err)
 			}
-			got := Claims{append(a.Claimed, ready.Claimed...), append(a.Adopts, ready.Adopts...)}
+			a.add(ready.Claimed, ready.Adopts, nil)
+			got := a.Claims
 			if !slices.Equal(got.Claimed, want.Claimed) || !slices.Equal(got.Adopts, want.Adopts) {
 				t.Errorf("got %d claimed and %d that adopt, want %d and %d", len(got.Claimed), len(got.Adopts), len(want.Claimed), len(want.Adopts))
+			}
+			if !maps.EqualFunc(got.Kinds, want.Kinds, slices.Equal) {
+				t.Errorf("got %d that adopt other kinds, want %d with %d kinds each", len(got.Kinds), len(want.Kinds), MaxKinds)
 			}
 		})
 	}

@@ -120,7 +120,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 		return err
 	}
 	a.PID = ready.PID
-	a.Claimed, a.Adopts = append(a.Claimed, ready.Claimed...), append(a.Adopts, ready.Adopts...)
+	a.add(ready.Claimed, ready.Adopts, nil)
 
 	a.next(Commit)
 	if err := a.Conn.Send(wire.TypeCommit, wire.Commit{}); err != nil {
@@ -199,7 +199,7 @@ func (a *attempt) await(want wire.Type, v any) error {
 			if err := f.Decode(&m); err != nil {
 				return err
 			}
-			a.Claimed, a.Adopts = append(a.Claimed, m.Claimed...), append(a.Adopts, m.Adopts...)
+			a.add(m.Claimed, m.Adopts, m.Kinds)
 		case wire.TypeNote, wire.TypeFailed:
 			var m wire.Note
 			if err := f.Decode(&m); err != nil {

@@ -79,6 +79,9 @@ func (r *Receiver) run() {
 			// Closed also if the sender lives: connections that it has yet to
 			// send would hang otherwise, and so it keeps them.
 			r.ended = true
+			if !errors.Is(err, errUnanswered) {
+				r.resign(err)
+			}
 			r.conn.Close()
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				r.log.Error("restart: cannot receive from an earlier generation; it keeps its connections", "error", err)
@@ -97,7 +100,7 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 			channel.CloseRaw(fds)
 			return err
 		}
-		r.adopt(m, fds)
+		return r.adopt(m, fds)
 	case wire.TypeLastState:
 		files := channel.Files(fds)
 		defer channel.CloseAll(files)
@@ -140,9 +143,14 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 	return nil
 }
 
+// errUnanswered says that the sender does not know what became of connections
+// that it has sent. The end of the channel tells it that they are not its own any
+// more.
+var errUnanswered = errors.New("cannot answer")
+
 // adopt gives the connections to their services and answers. It takes the
 // descriptors.
-func (r *Receiver) adopt(m wire.Conns, fds []int) {
+func (r *Receiver) adopt(m wire.Conns, fds []int) error {
 	answer := wire.Adopted{Batch: m.Batch}
 	refuse := func(i int, err error) {
 		if len(answer.Refused) == 0 {
@@ -167,7 +175,15 @@ func (r *Receiver) adopt(m wire.Conns, fds []int) {
 	if len(answer.Refused) > 0 {
 		r.log.Warn("restart: connections not adopted; the predecessor keeps them", "refused", len(answer.Refused), "reason", answer.Reason)
 	}
-	_ = r.conn.Send(wire.TypeAdopted, answer) // a sender that is gone shows as EOF
+	if err := r.conn.Send(wire.TypeAdopted, answer); err != nil {
+		return fmt.Errorf("%w: %w", errUnanswered, err)
+	}
+	return nil
+}
+
+// resign says that this process has answered for all that it took.
+func (r *Receiver) resign(why error) {
+	_ = r.conn.Send(wire.TypeFailed, wire.Note{Text: wire.Clip(why.Error())}) // the sender may be gone
 }
 
 func (r *Receiver) merge(m wire.LastState, files []*os.File) {
@@ -239,6 +255,14 @@ func (r *Receiver) PassOn(to *channel.Conn, names map[string]string) error {
 	}
 	defer f.Close()
 	return to.Send(wire.TypeSource, wire.Source{Names: ours}, f)
+}
+
+// Resign tells the sender, after Stop, that this process takes nothing any more.
+// The sender then keeps what it has sent and this process has not received.
+func (r *Receiver) Resign() {
+	if !r.ended {
+		r.resign(errors.New("the process ends"))
+	}
 }
 
 // Close gives up the channel.

@@ -161,11 +161,34 @@ func TestReceiverClosesTheChannelItCannotRead(t *testing.T) {
 			if err := send(old); err != nil {
 				t.Fatal(err)
 			}
+			// What is in the channel was not taken.
+			if f, _, err := old.Recv(); err != nil || f.Type != wire.TypeFailed {
+				t.Errorf("got %v, %v; want that it gives up", f.Type, err)
+			}
 			if _, _, err := old.Recv(); err != io.EOF {
 				t.Errorf("got %v, want EOF", err)
 			}
 			<-r.done
 		})
+	}
+}
+
+// A process that ends in good order leaves what it has not received to the
+// sender, which can serve it on.
+func TestReceiverResigns(t *testing.T) {
+	r, old := receiving(t, nil, newRecipient())
+	if !r.Stop(20 * time.Second) {
+		t.Fatal("Stop: receiving goes on")
+	}
+	s := NewSender(old)
+	defer s.Close()
+	_, server := tcpPair(t)
+	sent := make(chan error)
+	go func() { sent <- s.Send("web", server.(*net.TCPConn), nil) }()
+	r.Resign()
+	r.Close()
+	if err := <-sent; !errors.Is(err, ErrGone) {
+		t.Errorf("got %v, want that it is gone", err)
 	}
 }
 

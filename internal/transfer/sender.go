@@ -30,10 +30,12 @@ const (
 )
 
 // Why Send fails. The error that it returns wraps one of these, or says why the
-// descriptor could not be duplicated.
+// descriptor could not be duplicated. Only after ErrUncertain may somebody have
+// read from the connection.
 var (
-	ErrGone    = errors.New("the successor is gone")
-	ErrRefused = errors.New("the successor did not take it")
+	ErrGone      = errors.New("the successor is gone")
+	ErrRefused   = errors.New("the successor did not take it")
+	ErrUncertain = errors.New("the successor died before it answered and may have used the connection")
 )
 
 // A Sender sends connections to the successor in batches. One goroutine sends
@@ -51,14 +53,16 @@ type Sender struct {
 	gone       chan struct{} // closed when no answer can come any more
 	hammered   chan struct{} // closed when the successor has asked for the end
 	hammerOnce sync.Once
+	stopped    chan struct{} // closed when nothing is sent any more
 	goroutines sync.WaitGroup
 }
 
 // Counts says what became of the connections that were sent.
 type Counts struct {
-	Moved   int
-	Refused int
-	Reason  string // of the first refusal
+	Moved     int
+	Refused   int // and those that could not be sent
+	Uncertain int
+	Reason    string // of the first that did not move
 }
 
 // A parcel is a connection on its way.
@@ -79,6 +83,7 @@ func NewSender(conn *channel.Conn) *Sender {
 		unanswered: make(map[uint64][]*parcel),
 		gone:       make(chan struct{}),
 		hammered:   make(chan struct{}),
+		stopped:    make(chan struct{}),
 	}
 	s.goroutines.Go(s.receiveAnswers)
 	s.goroutines.Go(s.sendBatches)
@@ -87,7 +92,8 @@ func NewSender(conn *channel.Conn) *Sender {
 
 // Send sends a duplicate of c's descriptor and at most MaxConnState bytes of
 // state to the service of the listener name, and waits for the answer. It
-// borrows c. After an error the successor does not have the connection.
+// borrows c. After an error the successor does not have the connection and has
+// not had it, unless the error is ErrUncertain.
 func (s *Sender) Send(name string, c syscall.Conn, state []byte) error {
 	p := &parcel{name: name, conn: c, state: state, done: make(chan error, 1)}
 	select {
@@ -137,6 +143,7 @@ func (s *Sender) Close() {
 
 // sendBatches puts as many of the waiting parcels into a message as fit.
 func (s *Sender) sendBatches() {
+	defer close(s.stopped)
 	for batch := uint64(1); ; batch++ {
 		var parcels []*parcel
 		select {
@@ -213,7 +220,8 @@ func (s *Sender) sendBatch(batch uint64, parcels []*parcel) {
 // receiveAnswers finishes the batches that the successor answers, and all of
 // them when it is gone.
 func (s *Sender) receiveAnswers() {
-	defer s.abandon()
+	unanswered := ErrUncertain
+	defer func() { s.abandon(unanswered) }()
 	for {
 		f, files, err := s.conn.Recv()
 		channel.CloseAll(files)
@@ -223,15 +231,17 @@ func (s *Sender) receiveAnswers() {
 			}
 			return
 		}
-		if f.Type == wire.TypeHammer {
+		switch f.Type {
+		case wire.TypeAdopted:
+			var m wire.Adopted
+			if f.Decode(&m) == nil {
+				s.finish(m, nil)
+			}
+		case wire.TypeFailed:
+			unanswered = ErrGone // it has answered all that it took
+		case wire.TypeHammer:
 			s.hammerOnce.Do(func() { close(s.hammered) })
-			continue
 		}
-		var m wire.Adopted
-		if f.Type != wire.TypeAdopted || f.Decode(&m) != nil {
-			continue
-		}
-		s.finish(m, nil)
 	}
 }
 
@@ -259,11 +269,11 @@ func (s *Sender) finish(m wire.Adopted, err error) {
 	}
 }
 
-// abandon ends what was sent and will not be answered. Whether the successor had
-// begun to read from a connection when it died is not known: what it has read is
-// lost with it, what comes next is not.
-func (s *Sender) abandon() {
+// abandon ends with err what was sent and will not be answered. What could not
+// be sent any more is none of that.
+func (s *Sender) abandon(err error) {
 	close(s.gone)
+	<-s.stopped
 	s.mu.Lock()
 	var batches []uint64
 	for b := range s.unanswered {
@@ -271,7 +281,7 @@ func (s *Sender) abandon() {
 	}
 	s.mu.Unlock()
 	for _, b := range batches {
-		s.finish(wire.Adopted{Batch: b}, ErrGone)
+		s.finish(wire.Adopted{Batch: b}, err)
 	}
 }
 
@@ -286,11 +296,15 @@ func (s *Sender) fail(parcels []*parcel, err error) {
 }
 
 func (s *Sender) countLocked(err error) {
-	if err == nil {
+	switch {
+	case err == nil:
 		s.counts.Moved++
 		return
+	case errors.Is(err, ErrUncertain):
+		s.counts.Uncertain++
+	default:
+		s.counts.Refused++
 	}
-	s.counts.Refused++
 	if s.counts.Reason == "" {
 		s.counts.Reason = err.Error()
 	}

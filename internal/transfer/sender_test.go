@@ -152,31 +152,54 @@ func TestSendManyAndRefuseSome(t *testing.T) {
 	}
 }
 
-// A successor that dies, or talks nonsense, loses no connection: it is still
-// open here.
+// A successor that dies has what it was sent and has not answered, perhaps. What
+// it was not sent it has not had, nor what it leaves behind when it resigns.
 func TestSendToADyingSuccessor(t *testing.T) {
-	for name, end := range map[string]func(*channel.Conn){
-		"dies": func(c *channel.Conn) { c.Close() },
-		"dies when it has it": func(c *channel.Conn) {
+	for name, tt := range map[string]struct {
+		end  func(*channel.Conn)
+		want error
+	}{
+		"dies when it has it": {func(c *channel.Conn) {
 			_, files, _ := c.Recv()
 			channel.CloseAll(files)
 			c.Close()
-		},
-		"answers another batch, then dies": func(c *channel.Conn) {
+		}, ErrUncertain},
+		"answers another batch, then dies": {func(c *channel.Conn) {
 			_, files, _ := c.Recv()
 			channel.CloseAll(files)
 			c.Send(wire.TypeAdopted, wire.Adopted{Batch: 4711})
 			c.Close()
-		},
+		}, ErrUncertain},
+		"answers what cannot be understood": {func(c *channel.Conn) {
+			_, files, _ := c.Recv()
+			channel.CloseAll(files)
+			c.Send(wire.TypeAdopted, "no object")
+			c.Close()
+		}, ErrUncertain},
+		"resigns": {func(c *channel.Conn) {
+			c.Send(wire.TypeFailed, wire.Note{Text: "the process ends"})
+			c.Recv() // what is unread does not matter
+			c.Close()
+		}, ErrGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, theirs := senders(t)
 			client, server := tcpPair(t)
-			go end(theirs)
-			for range 2 {
-				if err := c.Send("web", server.(*net.TCPConn), nil); !errors.Is(err, ErrGone) {
-					t.Errorf("got %v, want that it is gone", err)
-				}
+			ended := make(chan struct{})
+			go func() { tt.end(theirs); close(ended) }()
+			if err := c.Send("web", server.(*net.TCPConn), nil); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			<-ended
+			if err := c.Send("web", server.(*net.TCPConn), nil); !errors.Is(err, ErrGone) {
+				t.Errorf("the next: got %v, want that it is gone", err)
+			}
+			want := Counts{Refused: 2}
+			if tt.want == ErrUncertain {
+				want = Counts{Refused: 1, Uncertain: 1}
+			}
+			if got := c.Counts(); got.Refused != want.Refused || got.Uncertain != want.Uncertain {
+				t.Errorf("got %+v, want %+v", got, want)
 			}
 			if _, err := io.WriteString(server, "x"); err != nil {
 				t.Errorf("the connection is not usable any more: %v", err)
@@ -186,6 +209,37 @@ func TestSendToADyingSuccessor(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// What waits for its turn when the successor dies was never sent: it is not
+// uncertain, however many batches are.
+func TestQueuedIsNotUncertain(t *testing.T) {
+	c, theirs := senders(t)
+	_, server := tcpPair(t)
+	results := make(chan error)
+	send := func() { results <- c.Send("web", server.(*net.TCPConn), nil) }
+	for range batchesInFlight {
+		go send()
+		_, files := receiveConns(t, theirs) // one batch each
+		channel.CloseAll(files)
+	}
+	const queued = 10
+	for range queued {
+		go send()
+	}
+	theirs.Close()
+	gone := 0
+	for range batchesInFlight + queued {
+		err := <-results
+		if errors.Is(err, ErrGone) {
+			gone++
+		} else if !errors.Is(err, ErrUncertain) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if gone != queued {
+		t.Errorf("got %d that were never sent, want %d", gone, queued)
 	}
 }
 

@@ -59,12 +59,12 @@ const (
 	TypeCommitted Type = 8  // S: taken
 	TypeGo        Type = 9  // P: accept
 	TypeServing   Type = 10 // S: accepting
-	TypeFailed    Type = 11 // S: I give up, and why
+	TypeFailed    Type = 11 // S: I give up, and why; after Serving: I adopt nothing more
 	TypeAbort     Type = 12 // P: I give up on you: exit
 	TypeConns     Type = 13 // P: live connections, one descriptor each
 	TypeAdopted   Type = 14 // S: what became of them
 	TypeSource    Type = 15 // P: one descriptor, a channel on which Conns come
-	TypeClaims    Type = 16 // S: listeners I took, if Ready has no room for all
+	TypeClaims    Type = 16 // S: listeners I took and what they adopt, as far as Ready has no room for it
 	TypeLastState Type = 17 // P: what a Stateful service has changed since State
 	TypeProgress  Type = 18 // P: how far my drain is
 	TypeHammer    Type = 19 // S: end your drain

@@ -30,7 +30,7 @@ var every = map[Type]any{
 	TypeConns:     &Conns{Batch: 1, Conns: []Conn{{Name: "web", State: []byte("s")}}},
 	TypeAdopted:   &Adopted{Batch: 1, Refused: []int{0}, Reason: "full"},
 	TypeSource:    &Source{Names: map[string]string{"a": "b"}},
-	TypeClaims:    &Claims{Claimed: []string{"web"}, Adopts: []string{"web"}},
+	TypeClaims:    &Claims{Claimed: []string{"web"}, Adopts: []string{"web"}, Kinds: map[string][]string{"web": {"tls"}}},
 	TypeLastState: &LastState{Name: "web", Size: 9},
 	TypeProgress:  &Progress{Generation: 3, Connections: 9},
 	TypeHammer:    &Hammer{},

@@ -89,11 +89,15 @@ type Note struct {
 	Text string `json:"text"`
 }
 
-// Claims comes before Ready, as often as it takes, where Ready would exceed a
-// frame. The lists mean what they mean there.
+// Claims comes before Ready, as often as it takes, with what Ready has no room
+// for. The lists mean what they mean there.
 type Claims struct {
 	Claimed []string `json:"claimed,omitempty"`
 	Adopts  []string `json:"adopts,omitempty"`
+
+	// Kinds are the kinds of connections, beside the plainest, that the services
+	// of those listeners adopt.
+	Kinds map[string][]string `json:"kinds,omitempty"`
 }
 
 // Ready says which inherited sockets the successor took, by the predecessor's
