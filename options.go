@@ -49,6 +49,10 @@ type Options struct {
 	// which the program was started.
 	PIDFile string
 
+	// Keeper says whether New puts a parent above the program that keeps its PID.
+	// Zero means in the first process of a container only.
+	Keeper Keeper
+
 	// Command is called at each restart with the command that would be started:
 	// the same program with the arguments, environment and directory that this
 	// process was started with. It may change the command. An error makes the

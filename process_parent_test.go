@@ -92,7 +92,7 @@ func TestPID1IsNotReplaced(t *testing.T) {
 
 // firstRole says what Restart does in this process.
 func firstRole() {
-	r, err := New(Options{Logger: slog.New(slog.DiscardHandler)})
+	r, err := New(Options{Keeper: KeeperNever, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		die("%v", err)
 	}

@@ -60,7 +60,15 @@ type Restarter struct {
 // the servers that it starts by itself: other services of such a program are
 // added to its Default. While two Restarters run, Restart does nothing but say
 // so.
-func New(o Options) (*Restarter, error) { return newRestarter(o, realSystem()) }
+//
+// Where a keeper is wanted, see [Options.Keeper], New does not return but in the
+// process that the keeper starts.
+func New(o Options) (*Restarter, error) {
+	if err := o.keep(); err != nil {
+		return nil, err
+	}
+	return newRestarter(o, realSystem())
+}
 
 func newRestarter(o Options, sys system) (*Restarter, error) {
 	// Before all else: whatever goes wrong, no process that the program starts

@@ -34,7 +34,7 @@ type First struct{ Nobody }
 func (First) Refusal() error { return errFirst }
 
 var errFirst = errors.New("restart: this process is PID 1 of its container, which would end with it, the successor included: " +
-	"start a new container instead, or run the program below a parent that outlives it")
+	"give it a keeper (without Options.Keeper = KeeperNever and RESTART_KEEPER=0 it has one), or run it below restart-keeper")
 
 // watchdog returns how long systemd waits for a sign of life, 0 if it does not
 // wait for one from this process. In a successor the variable WATCHDOG_PID is

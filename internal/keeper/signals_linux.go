@@ -1,0 +1,126 @@
+package keeper
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReplaceSignal makes the keeper replace its own program. systemd does the same
+// at it (SIGRTMIN+25, which is 59 with glibc).
+const ReplaceSignal = syscall.Signal(59)
+
+// ownSignals are not forwarded: faults of this process, what the kernel says of
+// its children, its output and its terminal, and what Go uses itself.
+var ownSignals = []syscall.Signal{
+	syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP,
+	syscall.SIGABRT, syscall.SIGSYS, syscall.SIGURG, syscall.SIGPROF, syscall.SIGTTIN, syscall.SIGTTOU, 32, 33, 34,
+}
+
+// caught returns the signals that the keeper takes. One that it was started to
+// ignore, as nohup does it, it leaves alone.
+func caught() (sigs []os.Signal) {
+	for sig := syscall.Signal(1); sig < 65; sig++ {
+		if !slices.Contains(ownSignals, sig) && !signal.Ignored(sig) {
+			sigs = append(sigs, sig)
+		}
+	}
+	return sigs
+}
+
+// Those that ask the program to stop go to all its generations, as they would
+// from a terminal or from systemd.
+func isStop(sig syscall.Signal) bool {
+	return sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
+}
+
+func name(sig syscall.Signal) string {
+	if n := unix.SignalName(sig); n != "" {
+		return n
+	}
+	return fmt.Sprintf("signal %d", sig)
+}
+
+// onSignal forwards a signal to the program.
+func (k *keeper) onSignal(sig syscall.Signal) {
+	switch sig {
+	case syscall.SIGCHLD, syscall.SIGPIPE: // run reaps; a reader of our log has gone
+		return
+	case ReplaceSignal:
+		k.askReplacement()
+		return
+	case syscall.SIGCONT:
+		k.resume()
+	case syscall.SIGHUP:
+		if k.terminal.isGone() {
+			sig = syscall.SIGTERM // there is nobody to use the program any more
+		}
+	}
+	if isStop(sig) {
+		k.stop, k.stopAt = sig, k.sys.now()
+		if k.cfg.KillAfter > 0 && k.killAt.IsZero() {
+			k.killAt = k.sys.now().Add(k.cfg.KillAfter)
+		}
+	}
+	if k.main == nil && !k.ending {
+		k.onSignalWithout(sig)
+		return
+	}
+	var targets []*process
+	if k.main != nil {
+		targets = append(targets, k.main)
+	}
+	if isStop(sig) {
+		targets = append(targets, k.earlier...)
+	}
+	pids := []int{}
+	for _, p := range targets {
+		pids = append(pids, p.pid)
+		k.signal(p, sig)
+	}
+	k.log.Info("restart-keeper: signal forwarded", "signal", name(sig), "pids", pids)
+}
+
+// onSignalWithout is onSignal while the program does not run but is to be started.
+func (k *keeper) onSignalWithout(sig syscall.Signal) {
+	switch {
+	case isStop(sig):
+		k.log.Info("restart-keeper: the program is not started again", "signal", name(sig))
+		k.end()
+	case sig == syscall.SIGHUP:
+		k.log.Info("restart-keeper: the program is started at once", "signal", name(sig))
+		k.startAt = k.sys.now()
+	default:
+		k.log.Info("restart-keeper: signal ignored, because the program does not run", "signal", name(sig))
+	}
+}
+
+// blockSignals keeps the signals that come while this process becomes another
+// program, until that one takes them.
+func blockSignals() {
+	var set unix.Sigset_t
+	for _, sig := range caught() {
+		bit := uint(sig.(syscall.Signal)) - 1
+		set.Val[bit/bitsOfVal] |= 1 << (bit % bitsOfVal)
+	}
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil) // the arguments are valid
+}
+
+const bitsOfVal = uint(unsafe.Sizeof(unix.Sigset_t{}.Val[0])) * 8
+
+// unblockSignals is for the thread that starts children: they would have the same
+// signals blocked.
+func unblockSignals() {
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, new(unix.Sigset_t), nil)
+}
+
+// endWithKeeper makes this process stop in good order should its keeper die. The
+// first generation does so anyway; a successor is started by another process.
+func endWithKeeper() {
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) // the arguments are valid
+}
