@@ -1,0 +1,281 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/restart"
+	"example.com/restart/internal/proctest"
+	"example.com/restart/tcp"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(proctest.Main(m, map[string]func(){
+		"keeper": keeperRole,
+		"server": serverRole,
+		"crash":  crashRole,
+	}))
+}
+
+// keeperRole is the command with the arguments of the process. The program that it
+// starts plays the role which its first argument names.
+func keeperRole() { main() }
+
+// as returns a command line for a program that plays a role below a keeper.
+func as(t testing.TB, role string) []string {
+	t.Helper()
+	proctest.Use(role)
+	return []string{"/usr/bin/env", proctest.RoleVar + "=" + role, executable(t)}
+}
+
+func executable(t testing.TB) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+// crashRole is a program that cannot run.
+func crashRole() {
+	fmt.Println("crashing")
+	os.Exit(9)
+}
+
+// serverRole answers lines on a TCP address.
+func serverRole() {
+	r, err := restart.New(restart.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var status atomic.Int64
+	addr, err := r.Add("web", "tcp", "127.0.0.1:0", tcp.New(func(_ context.Context, c net.Conn) {
+		lines := bufio.NewScanner(c)
+		for lines.Scan() {
+			switch word, arg, _ := strings.Cut(lines.Text(), " "); word {
+			case "who":
+				fmt.Fprintf(c, "%d %d %d\n", os.Getpid(), os.Getppid(), r.Status().Generation)
+			case "hold": // the client decides how long it takes
+				fmt.Fprintln(c, "held")
+				if lines.Scan() {
+					fmt.Fprintln(c, "done")
+				}
+			case "zombies":
+				fmt.Fprintln(c, zombies())
+			case "orphan":
+				fmt.Fprintln(c, exec.Command("sh", "-c", "sh -c : &").Run())
+			case "status": // to end with
+				n, _ := strconv.Atoi(arg)
+				status.Store(int64(n))
+				fmt.Fprintln(c, "noted")
+			case "die":
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		}
+	}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		<-r.Serving()
+		fmt.Printf("serves pid=%d addr=%s\n", os.Getpid(), addr)
+	}()
+	if err := r.Run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(int(status.Load()))
+}
+
+// zombies returns how many processes have ended and not been reaped, of those
+// that this one sees.
+func zombies() (n int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, _ := os.ReadFile(path) // it may have ended
+		if strings.Contains(string(b), ") Z ") {
+			n++
+		}
+	}
+	return n
+}
+
+// A kept is a server below a keeper.
+type kept struct {
+	*proctest.Family
+	t      *testing.T
+	cmd    *exec.Cmd
+	keeper int // PID, as the test sees it
+	addr   string
+}
+
+// keep starts the command line and waits until the server serves.
+func keep(t *testing.T, role string, command ...string) *kept {
+	t.Helper()
+	k := &kept{t: t, cmd: exec.Command(command[0], command[1:]...)}
+	k.Family = proctest.Start(t, role, k.cmd)
+	k.keeper = k.PID()
+	line := k.Wait(1, "serves pid=")
+	_, k.addr, _ = strings.Cut(line, "addr=")
+	return k
+}
+
+// serves waits for the nth process that serves.
+func (k *kept) serves(n int) { k.t.Helper(); k.Wait(n, "serves pid=") }
+
+func (k *kept) signal(sig syscall.Signal) {
+	k.t.Helper()
+	if err := syscall.Kill(k.keeper, sig); err != nil {
+		k.t.Fatalf("signal keeper: %v", err)
+	}
+}
+
+// A client has one connection and never tries twice.
+type client struct {
+	t testing.TB
+	net.Conn
+	lines *bufio.Scanner
+}
+
+func (k *kept) dial() *client {
+	k.t.Helper()
+	c, err := net.DialTimeout("tcp", k.addr, proctest.Patience)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(proctest.Patience))
+	return &client{k.t, c, bufio.NewScanner(c)}
+}
+
+func (c *client) ask(line string) string {
+	c.t.Helper()
+	fmt.Fprintln(c, line)
+	if !c.lines.Scan() {
+		c.t.Fatalf("%s: no answer: %v", line, c.lines.Err())
+	}
+	return c.lines.Text()
+}
+
+// ask asks on a new connection.
+func (k *kept) ask(line string) string {
+	k.t.Helper()
+	c := k.dial()
+	defer c.Close()
+	return c.ask(line)
+}
+
+// who returns the PIDs of the process that serves and of its parent, as they see
+// themselves.
+func (k *kept) who() (pid, parent int) {
+	k.t.Helper()
+	answer := k.ask("who")
+	if n, err := fmt.Sscan(answer, &pid, &parent, new(int)); n != 3 {
+		k.t.Fatalf("%q: %v", answer, err)
+	}
+	return pid, parent
+}
+
+// kill makes the serving process die by SIGKILL, and returns when it is dead.
+func (k *kept) kill() {
+	k.t.Helper()
+	c := k.dial()
+	fmt.Fprintln(c, "die")
+	if c.lines.Scan() {
+		k.t.Fatalf("got %q, want a dead process", c.lines.Text())
+	}
+}
+
+// load asks all the time, each time on a new connection, until the function that
+// it returns is called. A request that is lost fails the test.
+func (k *kept) load() (stop func()) {
+	var wg sync.WaitGroup
+	quit := make(chan struct{})
+	var asked atomic.Int64
+	for range 2 {
+		wg.Go(func() {
+			pace := time.NewTicker(3 * time.Millisecond) // others need the machine, too
+			defer pace.Stop()
+			for {
+				select {
+				case <-quit:
+					return
+				case <-pace.C:
+				}
+				asked.Add(1)
+				if err := k.once(); err != nil {
+					k.t.Errorf("a request was lost: %v", err)
+					return
+				}
+			}
+		})
+	}
+	end := sync.OnceFunc(func() { close(quit); wg.Wait() })
+	k.t.Cleanup(end)
+	return func() {
+		k.t.Helper()
+		end()
+		if asked.Load() == 0 {
+			k.t.Error("nothing was asked")
+		}
+	}
+}
+
+func (k *kept) once() error {
+	c, err := net.DialTimeout("tcp", k.addr, proctest.Patience)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(proctest.Patience))
+	fmt.Fprintln(c, "who")
+	_, err = bufio.NewReader(c).ReadString('\n')
+	return err
+}
+
+// ends waits until nothing is left, and checks the status of the first process.
+func (k *kept) ends(status int) {
+	k.t.Helper()
+	k.WaitEnd()
+	_ = k.cmd.Wait()
+	if got := k.cmd.ProcessState.ExitCode(); got != status {
+		k.t.Errorf("got %v, want exit status %d", k.cmd.ProcessState, status)
+	}
+	if c, err := net.Dial("tcp", k.addr); err == nil {
+		c.Close()
+		k.t.Error("somebody still listens")
+	}
+}
+
+// finishes checks that a stop waits for what was begun.
+func (k *kept) finishes(stop func(), status int) {
+	k.t.Helper()
+	slow := k.dial()
+	if got := slow.ask("hold"); got != "held" {
+		k.t.Fatalf("got %q", got)
+	}
+	stop()
+	if got := slow.ask("go on"); got != "done" {
+		k.t.Errorf("got %q, want the request finished", got)
+	}
+	slow.Close()
+	k.ends(status)
+}
