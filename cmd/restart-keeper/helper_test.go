@@ -85,8 +85,11 @@ func serverRole() {
 				n, _ := strconv.Atoi(arg)
 				status.Store(int64(n))
 				fmt.Fprintln(c, "noted")
-			case "die":
-				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			case "die": // if that is meant for this process
+				if arg == strconv.Itoa(os.Getpid()) {
+					syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				}
+				fmt.Fprintln(c, "another")
 			}
 		}
 	}))
@@ -125,6 +128,7 @@ type kept struct {
 	cmd    *exec.Cmd
 	keeper int // PID, as the test sees it
 	addr   string
+	output string // file of all that is written; empty: the family's pipes
 }
 
 // keep starts the command line and waits until the server serves.
@@ -133,13 +137,58 @@ func keep(t *testing.T, role string, command ...string) *kept {
 	k := &kept{t: t, cmd: exec.Command(command[0], command[1:]...)}
 	k.Family = proctest.Start(t, role, k.cmd)
 	k.keeper = k.PID()
-	line := k.Wait(1, "serves pid=")
-	_, k.addr, _ = strings.Cut(line, "addr=")
+	k.findAddr()
 	return k
 }
 
+func (k *kept) findAddr() {
+	k.t.Helper()
+	_, addr, _ := strings.Cut(k.serves(1), "addr=")
+	k.addr = strings.TrimSpace(addr)
+}
+
 // serves waits for the nth process that serves.
-func (k *kept) serves(n int) { k.t.Helper(); k.Wait(n, "serves pid=") }
+func (k *kept) serves(n int) string {
+	k.t.Helper()
+	if k.output != "" {
+		return awaitFile(k.t, k.output, n, "serves pid=")
+	}
+	return k.Wait(n, "serves pid=")
+}
+
+// awaitWords waits for what only the keeper's log says.
+func (k *kept) awaitWords(words string) {
+	k.t.Helper()
+	if k.output != "" {
+		awaitFile(k.t, k.output, 1, words)
+		return
+	}
+	for bound := time.Now().Add(proctest.Patience); !strings.Contains(k.Stderr(), words); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(bound) {
+			k.t.Fatalf("no %q", words)
+		}
+	}
+}
+
+// awaitFile waits until a file has n lines with the words, and returns the last of
+// them.
+func awaitFile(t *testing.T, path string, n int, words string) string {
+	t.Helper()
+	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); time.Sleep(5 * time.Millisecond) {
+		b, _ := os.ReadFile(path) // may be made later
+		lines := strings.Split(string(b), "\n")
+		left := n
+		for _, line := range lines[:len(lines)-1] {
+			if strings.Contains(line, words) {
+				if left--; left == 0 {
+					return line
+				}
+			}
+		}
+	}
+	t.Fatalf("%s has not %d lines with %q", filepath.Base(path), n, words)
+	return ""
+}
 
 func (k *kept) signal(sig syscall.Signal) {
 	k.t.Helper()
@@ -194,14 +243,23 @@ func (k *kept) who() (pid, parent int) {
 	return pid, parent
 }
 
-// kill makes the serving process die by SIGKILL, and returns when it is dead.
-func (k *kept) kill() {
+// kill makes the nth process that has served die by SIGKILL, and returns when it
+// is dead. The one before it may still accept for a moment.
+func (k *kept) kill(n int) {
 	k.t.Helper()
-	c := k.dial()
-	fmt.Fprintln(c, "die")
-	if c.lines.Scan() {
-		k.t.Fatalf("got %q, want a dead process", c.lines.Text())
+	line := k.serves(n)
+	_, pid, _ := strings.Cut(line, "pid=")
+	pid, _, _ = strings.Cut(pid, " ")
+	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); {
+		c := k.dial()
+		fmt.Fprintln(c, "die "+pid)
+		another := c.lines.Scan()
+		c.Close()
+		if !another {
+			return
+		}
 	}
+	k.t.Fatal("the process that was to die does not answer")
 }
 
 // load asks all the time, each time on a new connection, until the function that

@@ -74,7 +74,7 @@ func TestFirstProcess(t *testing.T) {
 					t.Fatal(got)
 				}
 			}
-			k.kill()
+			k.kill(4)
 			k.ask("who") // comes while nobody accepts, or soon after
 			k.serves(5)
 			awaitNoZombie(k)
@@ -102,7 +102,7 @@ func TestKilledProgram(t *testing.T) {
 	k.signal(syscall.SIGHUP)
 	k.serves(2)
 	for n := 3; n <= 5; n++ {
-		k.kill()
+		k.kill(n - 1)
 		var waiting []*client
 		for range 20 {
 			c := k.dial()
@@ -134,7 +134,7 @@ func TestOperatorsVariable(t *testing.T) {
 	if _, parent := k.who(); parent != k.PID() {
 		t.Errorf("got parent %d after a restart, want %d", parent, k.PID())
 	}
-	k.kill()
+	k.kill(2)
 	k.ask("who")
 	k.finishes(func() { k.signal(syscall.SIGINT) }, 0)
 }
@@ -166,28 +166,18 @@ func TestKeeperIsReplaced(t *testing.T) {
 			stop := k.load()
 			pid, _ := k.who()
 			k.signal(keeper.ReplaceSignal)
-			awaitWords(k, "has replaced its own program")
+			k.awaitWords("has replaced its own program")
 			if now, parent := k.who(); now != pid || parent != k.PID() {
 				t.Errorf("got process %d with parent %d, want %d with %d", now, parent, pid, k.PID())
 			}
 			k.signal(syscall.SIGHUP)
 			k.serves(2)
 			stop()
-			k.kill()
+			k.kill(2)
 			k.ask("who")
 			k.serves(3)
 			k.finishes(func() { k.signal(syscall.SIGTERM) }, 0)
 		})
-	}
-}
-
-// awaitWords waits for what only the keeper's log says.
-func awaitWords(k *kept, words string) {
-	k.t.Helper()
-	for bound := time.Now().Add(proctest.Patience); !strings.Contains(k.Stderr(), words); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(bound) {
-			k.t.Fatalf("no %q", words)
-		}
 	}
 }
 
@@ -205,7 +195,7 @@ func TestKeeperIsNotReplacedByABadProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.signal(keeper.ReplaceSignal)
-	awaitWords(k, "cannot be replaced")
+	k.awaitWords("cannot be replaced")
 	k.signal(syscall.SIGHUP)
 	k.serves(2)
 	k.finishes(func() { k.signal(syscall.SIGTERM) }, 0)
@@ -269,7 +259,7 @@ func TestLeftProcesses(t *testing.T) {
 func TestScriptWithoutExec(t *testing.T) {
 	script := append([]string{executable(t), "--", "sh", "-c", `"$@"; exit $?`, "sh"}, as(t, "server")...)
 	k := keep(t, "keeper", script...)
-	awaitWords(k, `let it do so with \"exec\"`)
+	k.awaitWords(`let it do so with \"exec\"`)
 	pid, _ := k.who()
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -294,11 +284,11 @@ func TestSocketsOfTheManager(t *testing.T) {
 	k := &kept{t: t, cmd: cmd}
 	k.Family = proctest.Start(t, "keeper", cmd)
 	k.keeper = k.PID()
-	_, k.addr, _ = strings.Cut(k.Wait(1, "serves pid="), "addr=")
+	k.findAddr()
 	if k.addr != ln.Addr().String() {
 		t.Errorf("got address %s, want %s", k.addr, ln.Addr())
 	}
-	k.kill()
+	k.kill(1)
 	k.ask("who")
 	k.signal(syscall.SIGTERM)
 	k.WaitEnd()

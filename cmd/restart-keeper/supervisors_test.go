@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/restart/internal/proctest"
 )
@@ -37,7 +36,7 @@ func write(t *testing.T, path string, mode os.FileMode, text string) {
 	}
 }
 
-// run runs a command and returns what it prints.
+// runTool runs a command and returns what it prints.
 func runTool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), proctest.Patience)
@@ -60,7 +59,7 @@ func supervised(t *testing.T, k *kept, pid func() int, restart, stop func()) {
 		k.serves(n)
 	}
 	load()
-	k.kill()
+	k.kill(4)
 	k.ask("who")
 	k.serves(5)
 	if now := pid(); now != k.keeper {
@@ -73,7 +72,7 @@ func supervised(t *testing.T, k *kept, pid func() int, restart, stop func()) {
 	slow.ask("hold")
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); stop() }()
-	awaitWords(k, "stopping")
+	k.awaitWords("stopping")
 	if got := slow.ask("go on"); got != "done" {
 		t.Errorf("got %q, want the request finished", got)
 	}
@@ -84,26 +83,38 @@ func supervised(t *testing.T, k *kept, pid func() int, restart, stop func()) {
 	}
 }
 
-// below starts a supervisor, whose program writes to the output of this test.
-func below(t *testing.T, command ...string) *kept {
+// below starts a supervisor, whose program writes to a file.
+func below(t *testing.T, output string, command ...string) *kept {
 	t.Helper()
-	k := &kept{t: t, cmd: exec.Command(command[0], command[1:]...)}
+	k := &kept{t: t, cmd: exec.Command(command[0], command[1:]...), output: output}
 	k.Family = proctest.Start(t, "keeper", k.cmd)
-	_, k.addr, _ = strings.Cut(k.Wait(1, "serves pid="), "addr=")
+	t.Cleanup(func() {
+		if t.Failed() {
+			b, _ := os.ReadFile(output)
+			t.Logf("output of the program:\n%s", b)
+		}
+	})
+	k.findAddr()
 	return k
 }
 
-// script is what a supervisor starts: its own environment is not the program's.
-func script(t *testing.T) string {
+// startScript writes what a supervisor starts: its own role is not the program's.
+// An empty output is the supervisor's.
+func startScript(t *testing.T, path, output string) {
 	t.Helper()
-	return fmt.Sprintf("exec env %s=keeper %s -- %s", proctest.RoleVar, executable(t), strings.Join(as(t, "server"), " "))
+	if output != "" {
+		output = " >" + output + " 2>&1"
+	}
+	write(t, path, 0o755, fmt.Sprintf("#!/bin/sh\necho $$ >%s.pid\nexec env %s=keeper %s -- %s%s\n",
+		path, proctest.RoleVar, executable(t), strings.Join(as(t, "server"), " "), output))
 }
 
 func TestSupervisord(t *testing.T) {
 	need(t, "supervisord", "supervisorctl")
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "supervisord.conf")
-	write(t, filepath.Join(dir, "app"), 0o755, "#!/bin/sh\n"+script(t)+"\n")
+	output := filepath.Join(dir, "output")
+	startScript(t, filepath.Join(dir, "app"), output)
 	write(t, conf, 0o644, fmt.Sprintf(`[supervisord]
 nodaemon=true
 logfile=/dev/null
@@ -122,12 +133,10 @@ startsecs=0
 autorestart=unexpected
 stopsignal=TERM
 stopwaitsecs=60
-stdout_logfile=/dev/fd/1
-stdout_logfile_maxbytes=0
-stderr_logfile=/dev/fd/2
-stderr_logfile_maxbytes=0
+stdout_logfile=NONE
+stderr_logfile=NONE
 `, dir, user(t)))
-	k := below(t, "supervisord", "-n", "-c", conf)
+	k := below(t, output, "supervisord", "-n", "-c", conf)
 	ctl := func(args ...string) string {
 		t.Helper()
 		return runTool(t, "supervisorctl", append([]string{"-c", conf}, args...)...)
@@ -152,8 +161,9 @@ func user(t *testing.T) string { t.Helper(); return strings.TrimSpace(runTool(t,
 func TestRunit(t *testing.T) {
 	need(t, "runsv", "sv")
 	service := filepath.Join(t.TempDir(), "app")
-	write(t, filepath.Join(service, "run"), 0o755, "#!/bin/sh\n"+script(t)+"\n")
-	k := below(t, "runsv", service)
+	output := filepath.Join(service, "output")
+	startScript(t, filepath.Join(service, "run"), output)
+	k := below(t, output, "runsv", service)
 	sv := func(args ...string) string { t.Helper(); return runTool(t, "sv", append(args, service)...) }
 	supervised(t, k, func() (pid int) {
 		t.Helper()
@@ -177,22 +187,23 @@ func TestTerminal(t *testing.T) {
 	for name, press := range map[string]func(*terminal){
 		"Ctrl-C once": func(s *terminal) {
 			s.keys("C-c")
-			awaitFile(t, s.output, "is stopping")
+			awaitFile(t, s.output, 1, "is stopping")
 			s.wantNoPrompt()
 			if got := s.slow.ask("go on"); got != "done" {
 				t.Errorf("got %q, want the request finished", got)
 			}
+			s.slow.Close()
 		},
 		"Ctrl-C twice": func(s *terminal) {
 			s.keys("C-c")
-			awaitFile(t, s.output, "is stopping")
+			awaitFile(t, s.output, 1, "is stopping")
 			s.wantNoPrompt()
 			s.keys("C-c") // nobody waits for the request
 		},
 		"Ctrl-Z, then fg": func(s *terminal) {
 			s.keys("C-z")
-			awaitFile(t, s.output, "Stopped")
-			s.keys("echo; fg", "Enter")
+			awaitFile(t, s.output, 1, "Stopped")
+			s.keys("echo; fg; echo $? >"+s.prompt, "Enter")
 			c := s.dial()
 			fmt.Fprintln(c, "who")
 			if !c.lines.Scan() {
@@ -200,20 +211,21 @@ func TestTerminal(t *testing.T) {
 			}
 			c.Close()
 			s.slow.ask("go on")
+			s.slow.Close()
 			s.keys("C-c")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openTerminal(t)
 			s.signal(syscall.SIGHUP)
-			awaitFile(t, s.output, "generation=2 ")
-			awaitFile(t, s.output, "replaced, draining")
+			awaitFile(t, s.output, 1, "generation=2 ")
+			awaitFile(t, s.output, 1, "replaced, draining")
 			s.slow = s.dial()
 			if got := s.slow.ask("hold"); got != "held" {
 				t.Fatal(got)
 			}
 			press(s)
-			awaitFile(t, s.prompt, "0")
+			awaitFile(t, s.prompt, 1, "0")
 		})
 	}
 }
@@ -221,15 +233,15 @@ func TestTerminal(t *testing.T) {
 // A terminal is one with a shell in it that has started the keeper.
 type terminal struct {
 	kept
-	slow           *client
-	socket         string
-	output, prompt string // files: all that is shown; the status, when the prompt is back
+	slow   *client
+	socket string
+	prompt string // file that gets the status when the prompt is back
 }
 
 func openTerminal(t *testing.T) *terminal {
 	t.Helper()
 	dir := t.TempDir()
-	s := &terminal{kept: kept{t: t}, socket: filepath.Join(dir, "tmux"), output: filepath.Join(dir, "output"), prompt: filepath.Join(dir, "prompt")}
+	s := &terminal{kept: kept{t: t, output: filepath.Join(dir, "output")}, socket: filepath.Join(dir, "tmux"), prompt: filepath.Join(dir, "prompt")}
 	s.tmux("-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "env", "-u", proctest.RoleVar, "bash", "--norc", "--noprofile", "-i")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -242,12 +254,10 @@ func openTerminal(t *testing.T) *terminal {
 		s.tmux("kill-server")
 	})
 	s.tmux("pipe-pane", "-o", "cat >"+s.output)
-	write(t, filepath.Join(dir, "app"), 0o755, "#!/bin/sh\necho $$ >"+filepath.Join(dir, "pid")+"\n"+script(t)+"\n")
+	startScript(t, filepath.Join(dir, "app"), "")
 	s.keys(filepath.Join(dir, "app")+"; echo $? >"+s.prompt, "Enter")
-	line := awaitFile(t, s.output, "addr=127.0.0.1:")
-	_, rest, _ := strings.Cut(line, "addr=")
-	s.addr = strings.TrimSpace(rest)
-	fmt.Sscan(awaitFile(t, filepath.Join(dir, "pid"), ""), &s.keeper)
+	s.findAddr()
+	fmt.Sscan(awaitFile(t, filepath.Join(dir, "app.pid"), 1, ""), &s.keeper)
 	return s
 }
 
@@ -269,20 +279,4 @@ func (s *terminal) wantNoPrompt() {
 	if _, err := os.Stat(s.prompt); err == nil {
 		s.t.Error("the prompt is back, and a generation still runs")
 	}
-}
-
-// awaitFile waits until a file has a whole line with the words, and returns that.
-func awaitFile(t *testing.T, path, words string) string {
-	t.Helper()
-	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); time.Sleep(5 * time.Millisecond) {
-		b, _ := os.ReadFile(path) // may be made later
-		lines := strings.Split(string(b), "\n")
-		for _, line := range lines[:len(lines)-1] {
-			if strings.Contains(line, words) {
-				return line
-			}
-		}
-	}
-	t.Fatalf("%s has no line with %q", filepath.Base(path), words)
-	return ""
 }

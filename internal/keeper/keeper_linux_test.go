@@ -1,0 +1,417 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/spawn"
+)
+
+// A fake is a keeper whose kernel is this struct. Processes are numbers from 101.
+type fake struct {
+	*keeper
+	t      *testing.T
+	clock  time.Time
+	forked int
+	fails  error          // of the next start
+	alive  map[int]bool   // children
+	got    map[int]string // signals of each
+}
+
+func newFake(t *testing.T, cfg Config) *fake {
+	t.Helper()
+	f := &fake{t: t, clock: time.Now(), forked: 100, alive: make(map[int]bool), got: make(map[int]string)}
+	cfg.Program = func() (spawn.Command, error) { return spawn.Command{Path: "/bin/true"}, nil }
+	cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	if cfg.CrashLimit == 0 {
+		cfg.CrashLimit = DefaultCrashLimit
+	}
+	s, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(s.fd) })
+	f.keeper = &keeper{cfg: cfg, log: cfg.Logger, socket: s, sys: system{
+		now: func() time.Time { return f.clock },
+		fork: func(string, []string, *syscall.ProcAttr) (int, error) {
+			if f.fails != nil {
+				return 0, f.fails
+			}
+			f.forked++
+			f.alive[f.forked] = true
+			return f.forked, nil
+		},
+		kill:    func(pid int, sig syscall.Signal) { f.got[pid] += name(sig) + " " },
+		reap:    func(*unix.WaitStatus) (int, error) { return 0, unix.ECHILD },
+		isChild: func(pid int) bool { return f.alive[pid] },
+		children: func() (pids []int) {
+			for pid := range f.alive {
+				pids = append(pids, pid)
+			}
+			return pids
+		},
+	}}
+	t.Cleanup(func() {
+		for _, e := range f.store {
+			unix.Close(e.fd)
+		}
+	})
+	f.start()
+	return f
+}
+
+// says is a message of a process.
+func (f *fake) says(pid int, lines ...string) { f.handle(message{pid: pid, lines: lines}) }
+
+// succeeds starts a successor and makes it the main process.
+func (f *fake) succeeds() int {
+	f.t.Helper()
+	f.forked++
+	pid := f.forked
+	f.alive[pid] = true
+	f.says(f.main.pid, "RELOADING=1")
+	f.says(f.main.pid, "MAINPID="+strconv.Itoa(pid), "READY=1")
+	f.wantMain(pid)
+	return pid
+}
+
+// exits ends a process.
+func (f *fake) exits(pid, status int) {
+	delete(f.alive, pid)
+	f.justEnded = pid
+	f.receive()
+	f.justEnded = 0
+	f.ended(pid, status, fmt.Sprint(status))
+}
+
+// after lets time pass.
+func (f *fake) after(d time.Duration) { f.clock = f.clock.Add(d); f.onTime() }
+
+func (f *fake) wantMain(pid int) {
+	f.t.Helper()
+	got := 0
+	if f.main != nil {
+		got = f.main.pid
+	}
+	if got != pid {
+		f.t.Fatalf("got main process %d, want %d", got, pid)
+	}
+}
+
+func (f *fake) wantOver(status int) {
+	f.t.Helper()
+	if !f.isOver() || f.status != status {
+		f.t.Errorf("got over=%v with status %d, want the end with %d", f.isOver(), f.status, status)
+	}
+}
+
+// The main process names the next one, there and back.
+func TestMainProcessMoves(t *testing.T) {
+	f := newFake(t, Config{})
+	f.says(101, "READY=1", "STATUS=Serving")
+	f.succeeds()
+	f.says(102, "MAINPID=101") // it gives back what it has
+	f.wantMain(101)
+	f.says(102, "MAINPID=102") // not the main process any more
+	f.wantMain(101)
+	f.says(101, "MAINPID=102", "READY=1")
+	f.wantMain(102)
+	f.exits(101, 1)
+	f.wantMain(102)
+	if f.isEarlier(101) != nil || f.forked != 102 {
+		t.Error("the end of an earlier process is no crash")
+	}
+}
+
+// Only the main process is listened to, and it can only name a living process of
+// ours.
+func TestStrangers(t *testing.T) {
+	f := newFake(t, Config{})
+	for _, pid := range []int{0, 1, os.Getppid(), 999999999} {
+		f.says(pid, "MAINPID="+strconv.Itoa(pid), "STOPPING=1", "READY=1")
+		f.says(101, "MAINPID="+strconv.Itoa(pid))
+	}
+	f.says(101, "MAINPID="+strconv.Itoa(os.Getpid()))
+	f.says(101, "MAINPID=x")
+	f.wantMain(101)
+	if f.main.stopping || f.main.ready {
+		t.Error("a stranger was listened to")
+	}
+}
+
+// What a process has sent is read before its death is judged.
+func TestLastWords(t *testing.T) {
+	f := newFake(t, Config{})
+	self := os.Getpid() // which the kernel names as the sender
+	f.main.pid = self
+	f.alive[102] = true
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, []byte("MAINPID=102\nREADY=1"), 0, &unix.SockaddrUnix{Name: f.socket.name}); err != nil {
+		t.Fatal(err)
+	}
+	f.exits(self, 1)
+	f.wantMain(102)
+}
+
+func TestCrashes(t *testing.T) {
+	f := newFake(t, Config{CrashLimit: 5})
+	var delays []time.Duration
+	for range 4 {
+		f.exits(f.main.pid, 1)
+		delays = append(delays, f.startAt.Sub(f.clock))
+		f.after(f.startAt.Sub(f.clock))
+	}
+	want := []time.Duration{0, minDelay, 2 * minDelay, 4 * minDelay}
+	if !slices.Equal(delays, want) {
+		t.Errorf("got delays %v, want %v", delays, want)
+	}
+	f.after(steady)
+	f.exits(f.main.pid, 1) // it has run for long
+	if f.crashes != 1 || f.startAt != f.clock {
+		t.Errorf("got %d crashes, want 1", f.crashes)
+	}
+	f.after(0)
+	f.fails = errors.New("the program is gone")
+	f.exits(f.main.pid, 1)
+	for range 3 {
+		f.after(maxDelay)
+	}
+	f.wantOver(StatusNotExecutable)
+	if got := delay(100); got != maxDelay {
+		t.Errorf("got %v after 100 crashes, want %v", got, maxDelay)
+	}
+}
+
+// The end of the program is no crash if it, or somebody, wanted it.
+func TestEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		do     func(*fake)
+		status int
+	}{
+		"success":      {func(*fake) {}, 0},
+		"by a person":  {func(*fake) {}, 128 + 2},
+		"STOPPING":     {func(f *fake) { f.says(101, "STOPPING=1") }, 3},
+		"SIGTERM":      {func(f *fake) { f.onSignal(syscall.SIGTERM) }, 128 + 9},
+		"SIGINT twice": {func(f *fake) { f.onSignal(syscall.SIGINT); f.onSignal(syscall.SIGINT) }, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, Config{})
+			tt.do(f)
+			f.exits(101, tt.status)
+			f.wantOver(tt.status)
+		})
+	}
+}
+
+// The keeper waits for every generation, and ends with the status of the last.
+func TestEarlierProcessesAreWaitedFor(t *testing.T) {
+	f := newFake(t, Config{})
+	f.succeeds()
+	f.onSignal(syscall.SIGTERM)
+	f.onSignal(syscall.SIGUSR2)
+	if f.got[101] != "SIGTERM " || f.got[102] != "SIGTERM SIGUSR2 " {
+		t.Errorf("got signals %q", f.got)
+	}
+	f.exits(102, 7)
+	if f.isOver() {
+		t.Error("it does not wait for process 101")
+	}
+	f.exits(101, 0)
+	f.wantOver(7)
+}
+
+// SIGTERM means the service, also if it comes to a process that is just being
+// replaced.
+func TestStopDuringARestart(t *testing.T) {
+	f := newFake(t, Config{})
+	f.says(101, "RELOADING=1")
+	f.onSignal(syscall.SIGTERM)
+	f.alive[102] = true
+	f.says(101, "MAINPID=102", "READY=1")
+	if f.got[102] != "SIGTERM " {
+		t.Errorf("got signals %q, want SIGTERM for 102", f.got)
+	}
+	// But not if the program has refused to stop.
+	f = newFake(t, Config{})
+	f.onSignal(syscall.SIGTERM)
+	f.after(refusedTime + 1)
+	if pid := f.succeeds(); f.got[pid] != "" {
+		t.Errorf("got signals %q, want none for %d", f.got, pid)
+	}
+}
+
+// A successor that dies before it serves leaves the service to its predecessor.
+func TestServiceIsTakenBack(t *testing.T) {
+	f := newFake(t, Config{})
+	f.succeeds()
+	f.exits(102, 1)
+	f.wantMain(0)
+	f.says(101, "MAINPID=101", "READY=1")
+	f.wantMain(101)
+	f.after(time.Hour)
+	f.wantMain(101)
+
+	// After the program was started again, two would serve.
+	f = newFake(t, Config{})
+	f.succeeds()
+	f.exits(102, 1)
+	f.after(claimTime)
+	f.wantMain(103)
+	f.says(101, "MAINPID=101", "READY=1")
+	f.wantMain(103)
+	if f.got[101] != "SIGTERM " {
+		t.Errorf("got signals %q, want SIGTERM for 101", f.got)
+	}
+}
+
+func TestSignalsBetweenTwoStarts(t *testing.T) {
+	f := newFake(t, Config{})
+	f.exits(101, 1)
+	f.after(0)
+	f.exits(102, 1)
+	f.onSignal(syscall.SIGUSR1)
+	f.onSignal(syscall.SIGHUP) // start it at once
+	f.after(0)
+	f.wantMain(103)
+	f.exits(103, 4)
+	f.onSignal(syscall.SIGTERM)
+	f.wantOver(4)
+}
+
+func TestKillAfter(t *testing.T) {
+	f := newFake(t, Config{KillAfter: time.Minute})
+	f.onSignal(syscall.SIGTERM)
+	f.after(time.Minute - 1)
+	if f.got[101] != "SIGTERM " {
+		t.Errorf("got signals %q", f.got)
+	}
+	f.after(1)
+	if f.got[101] != "SIGTERM SIGKILL " {
+		t.Errorf("got signals %q", f.got)
+	}
+	f.exits(101, 137)
+	f.wantOver(137)
+}
+
+func TestWatchdog(t *testing.T) {
+	f := newFake(t, Config{Watchdog: time.Second})
+	f.after(time.Hour)
+	f.says(101, "READY=1")
+	for range 5 {
+		f.after(time.Second - 1)
+		f.says(101, "WATCHDOG=1")
+	}
+	if f.got[101] != "" {
+		t.Errorf("got signals %q", f.got)
+	}
+	f.after(time.Second)
+	if f.got[101] != "SIGABRT " {
+		t.Errorf("got signals %q", f.got)
+	}
+}
+
+func TestLeftProcessesAreEnded(t *testing.T) {
+	f := newFake(t, Config{})
+	f.alive[200] = true
+	f.exits(101, 0)
+	for _, want := range []string{"SIGTERM ", "SIGTERM ", "SIGTERM SIGKILL "} {
+		if f.isOver() || f.got[200] != want {
+			t.Errorf("got signals %q, want %q", f.got[200], want)
+		}
+		if want != "SIGTERM " || f.clock != f.leftAt.Add(-leftTime) {
+			continue
+		}
+		f.isOver()
+		f.after(leftTime)
+	}
+	delete(f.alive, 200)
+	f.wantOver(0)
+}
+
+// A descriptor is kept once, under its name, and closed when it is given up.
+func TestStore(t *testing.T) {
+	f := newFake(t, Config{})
+	open := func() int {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	isOpen := func(fd int) bool { var st unix.Stat_t; return unix.Fstat(fd, &st) == nil }
+	store := func(pid, fd int, name string) {
+		f.handle(message{pid: pid, lines: []string{"FDSTORE=1", "FDNAME=" + name}, fds: []int{fd}})
+	}
+	web := open()
+	again, err := unix.FcntlInt(uintptr(web), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store(101, web, "web")
+	store(101, again, "web")
+	store(101, open(), "a:b")
+	stranger := open()
+	store(999999999, stranger, "web")
+	if got := f.store.names(); !slices.Equal(got, []string{"web", "stored"}) {
+		t.Errorf("got %q", got)
+	}
+	if isOpen(again) || isOpen(stranger) {
+		t.Error("what is not kept stays open")
+	}
+	if got := f.store.environ(); !slices.Equal(got, []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=web:stored"}) {
+		t.Errorf("got %q", got)
+	}
+	barrier := open()
+	f.handle(message{pid: 101, lines: []string{"BARRIER=1"}, fds: []int{barrier}})
+	f.says(101, "FDSTOREREMOVE=1", "FDNAME=web")
+	if got := f.store.names(); !slices.Equal(got, []string{"stored"}) || isOpen(web) || isOpen(barrier) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What one keeper knows the next one knows.
+func TestState(t *testing.T) {
+	f := newFake(t, Config{})
+	f.says(101, "READY=1")
+	f.succeeds()
+	f.onSignal(syscall.SIGTERM)
+	f.says(102, "STOPPING=1")
+	memory, err := f.memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := f.state()
+	t.Setenv(stateVar, strconv.Itoa(memory))
+	k := &keeper{cfg: f.cfg, log: f.log, sys: f.sys}
+	if ok, err := k.restore(); !ok || err != nil {
+		t.Fatalf("got %v, %v", ok, err)
+	}
+	if got, _ := k.state(); fmt.Sprintf("%+v", *got.Main) == "" || got.Name != want.Name || got.Main.PID != 102 || !got.Main.Ready ||
+		!got.Main.Stopping || len(got.Earlier) != 1 || got.Stop != int(syscall.SIGTERM) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if _, ok := os.LookupEnv(stateVar); ok {
+		t.Error("the program would take the state for its own")
+	}
+	for _, bad := range []string{"x", "-1", "987654"} {
+		t.Setenv(stateVar, bad)
+		if _, err := readState(); err == nil || !strings.Contains(err.Error(), "read state of the keeper") {
+			t.Errorf("%s: got %v", bad, err)
+		}
+	}
+}
