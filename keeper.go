@@ -2,25 +2,22 @@ package restart
 
 import (
 	"fmt"
-	"log/slog"
-	"os"
 
 	"example.com/restart/internal/keeper"
-	"example.com/restart/internal/spawn"
 )
 
 // A Keeper says whether New puts a parent above the program that keeps its PID
 // across restarts: the keeper. See docs/containers.md for where one is needed.
 //
-// Where it is, New does not return in the process that was started. That becomes
-// the keeper and starts itself again, with the same arguments, as the program. It
+// Where it is, New does not return in the process that was started. That executes
+// its binary anew, becomes the keeper before main, and starts itself again, with
+// the same arguments, as the program: there New returns as usual. The keeper
 // forwards signals to the serving process, reaps orphans, starts the program again
 // after a crash with the listeners that it has kept, and exits with the status of
-// the last process. In the program New returns as usual.
+// the last process. It logs to standard error.
 //
-// The keeper is the same binary, stopped within New: whatever the program has done
-// before, it has done twice, and goroutines that it has started run on in the
-// keeper. So call New first. The command restart-keeper keeps any program.
+// What main does before New it does twice, one after the other, so call New early.
+// The command restart-keeper keeps any program, and begins with it once.
 //
 // An operator decides with the environment: RESTART_KEEPER=1 is KeeperAlways, and
 // RESTART_KEEPER=0 is KeeperNever. It is Linux only; elsewhere there is no keeper.
@@ -39,7 +36,7 @@ const (
 	KeeperNever
 )
 
-// keep does not return if this process is to be a keeper.
+// keep returns only an error if this process is to be a keeper.
 func (o Options) keep() error {
 	if o.Keeper < KeeperAutomatic || o.Keeper > KeeperNever {
 		return fmt.Errorf("restart: Options.Keeper is %d: want KeeperAutomatic, KeeperAlways or KeeperNever", o.Keeper)
@@ -54,14 +51,7 @@ func (o Options) keep() error {
 		return fmt.Errorf("restart: %w", err)
 	}
 	if wanted {
-		log := o.Logger
-		if log == nil {
-			log = slog.Default()
-		}
-		os.Exit(keeper.Run(keeper.Config{Program: itself, Logger: log}))
+		return fmt.Errorf("restart: become the keeper of the program: %w", keeper.Become())
 	}
 	return nil
 }
-
-// itself is the command that started this process.
-func itself() (spawn.Command, error) { return spawn.Again(spawn.ProgramPath()).Prepare() }

@@ -27,6 +27,12 @@ var (
 	DefaultHammerTime = restart.DefaultHammerTime
 )
 
+// DefaultKeeper says whether the Restarter that Default makes keeps the PID of the
+// program, see [restart.Keeper]. As it is, in the first process of a container. Set
+// it before the first call of Default, and call Default early in main if what main
+// does before it serves should not be done twice.
+var DefaultKeeper = restart.KeeperAutomatic
+
 // settleTime is how long a successor waits for a ListenAndServe that claims an
 // inherited listener, before it takes the listener for removed, see
 // [restart.Options.SettleTime].
@@ -173,7 +179,7 @@ func (p *process) get(settle time.Duration) (*restart.Restarter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.restarter == nil && p.err == nil {
-		p.restarter, p.err = restart.New(restart.Options{HammerTime: DefaultHammerTime, SettleTime: settle})
+		p.restarter, p.err = restart.New(restart.Options{HammerTime: DefaultHammerTime, SettleTime: settle, Keeper: DefaultKeeper})
 	}
 	return p.restarter, p.err
 }

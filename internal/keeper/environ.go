@@ -14,6 +14,9 @@ const (
 	// Var is what an operator sets to have a program kept that can be: 1 or 0.
 	Var = "RESTART_KEEPER"
 
+	// selfVar makes a program its own keeper, before its main runs.
+	selfVar = "RESTART_KEEPER_SELF"
+
 	// keptVar is what the program gets: the PID of its keeper.
 	keptVar = "RESTART_KEPT"
 
@@ -40,9 +43,6 @@ const (
 // has told it from the environment, so that processes which the program starts
 // do not take it for theirs.
 func Decide(choice Choice) (bool, error) {
-	if _, ok := os.LookupEnv(stateVar); ok {
-		return true, nil
-	}
 	_, successor := os.LookupEnv(spawn.ChannelVar)
 	kept := os.Getenv(keptVar) == strconv.Itoa(os.Getppid())
 	_ = os.Unsetenv(keptVar) // cannot fail
@@ -72,7 +72,7 @@ func Decide(choice Choice) (bool, error) {
 var ours = map[string]bool{
 	"NOTIFY_SOCKET": true, "FDSTORE": true, "WATCHDOG_USEC": true, "WATCHDOG_PID": true, "SYSTEMD_EXEC_PID": true,
 	"LISTEN_PID": true, "LISTEN_PIDFDID": true, "LISTEN_FDS": true, "LISTEN_FDNAMES": true,
-	Var: true, keptVar: true, stateVar: true, checkVar: true, execVar: true,
+	Var: true, selfVar: true, keptVar: true, stateVar: true, checkVar: true, execVar: true,
 }
 
 // environ returns base without what is ours, and with the values of the keeper.

@@ -24,10 +24,9 @@ func TestDecide(t *testing.T) {
 		"below a keeper":            {Always, map[string]string{keptVar: parent}, false},
 		"started by a kept program": {Always, map[string]string{keptVar: "1234567"}, true},
 		"successor":                 {Always, map[string]string{spawn.ChannelVar: "3"}, false},
-		"keeper replaced":           {Never, map[string]string{stateVar: "3"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, v := range []string{Var, keptVar, stateVar, spawn.ChannelVar} {
+			for _, v := range []string{Var, keptVar, spawn.ChannelVar} {
 				t.Setenv(v, "") // to be restored
 				os.Unsetenv(v)
 			}
@@ -37,7 +36,7 @@ func TestDecide(t *testing.T) {
 			if got, err := Decide(tt.choice); got != tt.want || err != nil {
 				t.Errorf("got %v, %v, want %v", got, err, tt.want)
 			}
-			if _, ok := os.LookupEnv(keptVar); ok && tt.env[stateVar] == "" {
+			if _, ok := os.LookupEnv(keptVar); ok {
 				t.Error("processes that the program starts would take themselves for kept")
 			}
 		})

@@ -150,22 +150,32 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// What a process has sent is read before its death is judged.
-func TestLastWords(t *testing.T) {
-	f := newFake(t, Config{})
-	self := os.Getpid() // which the kernel names as the sender
-	f.main.pid = self
-	f.alive[102] = true
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
+// What the main process has sent is read before a signal is forwarded, and before
+// its death is judged.
+func TestWordsBeforeEvents(t *testing.T) {
+	for name, event := range map[string]func(*fake){
+		"signal": func(f *fake) { f.onSignal(syscall.SIGHUP) },
+		"death":  func(f *fake) { f.exits(os.Getpid(), 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, Config{})
+			f.main.pid = os.Getpid() // which the kernel names as the sender
+			f.alive[102] = true
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			if err := unix.Sendto(fd, []byte("MAINPID=102\nREADY=1"), 0, &unix.SockaddrUnix{Name: f.socket.name}); err != nil {
+				t.Fatal(err)
+			}
+			event(f)
+			f.wantMain(102)
+			if name == "signal" && f.got[102] != "SIGHUP " {
+				t.Errorf("got signals %v, want SIGHUP for 102", f.got)
+			}
+		})
 	}
-	defer unix.Close(fd)
-	if err := unix.Sendto(fd, []byte("MAINPID=102\nREADY=1"), 0, &unix.SockaddrUnix{Name: f.socket.name}); err != nil {
-		t.Fatal(err)
-	}
-	f.exits(self, 1)
-	f.wantMain(102)
 }
 
 func TestCrashes(t *testing.T) {

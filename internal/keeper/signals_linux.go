@@ -46,8 +46,10 @@ func name(sig syscall.Signal) string {
 	return fmt.Sprintf("signal %d", sig)
 }
 
-// onSignal forwards a signal to the program.
+// onSignal forwards a signal to the program. A message that was sent before the
+// signal may say that another process is the main one.
 func (k *keeper) onSignal(sig syscall.Signal) {
+	k.receive()
 	switch sig {
 	case syscall.SIGCHLD, syscall.SIGPIPE: // run reaps; a reader of our log has gone
 		return
