@@ -28,7 +28,7 @@ func Run(cfg Config) int {
 	if _, check := os.LookupEnv(checkVar); check {
 		return checkState()
 	}
-	k := &keeper{cfg: cfg, log: cfg.Logger, sys: realSystem(), signals: make(chan os.Signal, 64), wake: make(chan struct{})}
+	k := &keeper{cfg: cfg, log: cfg.Logger, sys: realSystem(), signals: early, wake: make(chan struct{})}
 	if err := k.open(); err != nil {
 		k.log.Error("restart-keeper: cannot keep the program", "error", err)
 		return StatusFailed
@@ -55,9 +55,15 @@ func (k *keeper) open() error {
 		k.store.inherit()
 		k.startAt = k.sys.now()
 	}
-	signal.Notify(k.signals, caught()...)
+	if k.signals == nil {
+		k.signals = make(chan os.Signal, queue)
+		signal.Notify(k.signals, caught()...)
+	}
 	unblockSignals()
 	go k.awaitMessages(k.socket.fd)
+	if restored {
+		k.log.Info("restart-keeper: the keeper has replaced its own program", "pid", os.Getpid())
+	}
 	return nil
 }
 

@@ -115,7 +115,6 @@ func (k *keeper) restore() (bool, error) {
 			go k.awaitEnd(dup)
 		}
 	}
-	k.log.Info("restart-keeper: the keeper has replaced its own program", "pid", os.Getpid())
 	return true, nil
 }
 

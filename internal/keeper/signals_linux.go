@@ -102,6 +102,23 @@ func (k *keeper) onSignalWithout(sig syscall.Signal) {
 	}
 }
 
+// early gets the signals of a keeper that has replaced its program, from before
+// main on: Go does not leave SIGHUP, SIGINT, SIGQUIT and SIGTERM blocked, and they
+// would end the process. Nil in any other process.
+var early = takeEarly()
+
+func takeEarly() chan os.Signal {
+	if _, ok := os.LookupEnv(stateVar); !ok {
+		return nil
+	}
+	signals := make(chan os.Signal, queue)
+	signal.Notify(signals, caught()...)
+	return signals
+}
+
+// queue is how many signals wait for the keeper. os/signal drops those beyond it.
+const queue = 64
+
 // blockSignals keeps the signals that come while this process becomes another
 // program, until that one takes them.
 func blockSignals() {
