@@ -205,6 +205,9 @@ func (k *keeper) checked(status int) {
 		k.notReplaced(fmt.Errorf("the new program cannot read the state: exit status %d", status))
 		return
 	}
+	for len(k.signals) > 0 { // they would be lost
+		k.onSignal((<-k.signals).(syscall.Signal))
+	}
 	memory, err := k.memory()
 	if err != nil {
 		k.notReplaced(err)
