@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -27,6 +26,8 @@ type fake struct {
 	fails  error          // of the next start
 	alive  map[int]bool   // children
 	got    map[int]string // signals of each
+	zombie int            // has ended
+	status unix.WaitStatus
 }
 
 func newFake(t *testing.T, cfg Config) *fake {
@@ -52,8 +53,12 @@ func newFake(t *testing.T, cfg Config) *fake {
 			f.alive[f.forked] = true
 			return f.forked, nil
 		},
-		kill:    func(pid int, sig syscall.Signal) { f.got[pid] += name(sig) + " " },
-		reap:    func(*unix.WaitStatus) (int, error) { return 0, unix.ECHILD },
+		kill: func(pid int, sig syscall.Signal) { f.got[pid] += name(sig) + " " },
+		reap: func(ws *unix.WaitStatus) (int, error) {
+			pid := f.zombie
+			f.zombie, *ws = 0, f.status
+			return pid, nil
+		},
 		isChild: func(pid int) bool { return f.alive[pid] },
 		children: func() (pids []int) {
 			for pid := range f.alive {
@@ -86,13 +91,14 @@ func (f *fake) succeeds() int {
 	return pid
 }
 
-// exits ends a process.
+// exits ends a process, with the status that a shell would print.
 func (f *fake) exits(pid, status int) {
 	delete(f.alive, pid)
-	f.justEnded = pid
-	f.receive()
-	f.justEnded = 0
-	f.ended(pid, status, fmt.Sprint(status))
+	f.zombie, f.status = pid, unix.WaitStatus(status<<8)
+	if status > 128 {
+		f.status = unix.WaitStatus(status - 128)
+	}
+	f.reap()
 }
 
 // after lets time pass.
@@ -111,8 +117,8 @@ func (f *fake) wantMain(pid int) {
 
 func (f *fake) wantOver(status int) {
 	f.t.Helper()
-	if !f.isOver() || f.status != status {
-		f.t.Errorf("got over=%v with status %d, want the end with %d", f.isOver(), f.status, status)
+	if !f.isOver() || f.keeper.status != status {
+		f.t.Errorf("got over=%v with status %d, want the end with %d", f.isOver(), f.keeper.status, status)
 	}
 }
 
