@@ -90,6 +90,9 @@ func below(t *testing.T, output string, command ...string) *kept {
 	k.Family = proctest.Start(t, "keeper", k.cmd)
 	t.Cleanup(func() {
 		if t.Failed() {
+			if k.keeper != 0 {
+				_ = syscall.Kill(k.keeper, syscall.SIGKILL) // it may have ended
+			}
 			b, _ := os.ReadFile(output)
 			t.Logf("output of the program:\n%s", b)
 		}
