@@ -267,7 +267,8 @@ func TestScriptWithoutExec(t *testing.T) {
 	k.ends(0)
 }
 
-// Nothing of a listener is touched that the keeper only passes on.
+// A socket that a manager has opened for the keeper goes to the program, also after a
+// crash.
 func TestSocketsOfTheManager(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

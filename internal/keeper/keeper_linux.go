@@ -162,7 +162,7 @@ func (k *keeper) onTime() {
 		k.start()
 	}
 	if due(k.watchdogAt()) {
-		k.barkAt()
+		k.endSilent()
 	}
 	if due(k.killAt) {
 		k.killAt = time.Time{}
@@ -186,8 +186,8 @@ func (k *keeper) watchdogAt() time.Time {
 	return k.main.alive.Add(k.cfg.Watchdog)
 }
 
-// barkAt ends a main process that gives no sign of life.
-func (k *keeper) barkAt() {
+// endSilent ends a main process that gives no sign of life.
+func (k *keeper) endSilent() {
 	k.log.Error("restart-keeper: no sign of life, ending the program", "pid", k.main.pid, "within", k.cfg.Watchdog)
 	k.signal(k.main, syscall.SIGABRT)
 	k.main.ready = false // and not again

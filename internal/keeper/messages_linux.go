@@ -137,7 +137,7 @@ func (k *keeper) obey(line string, m message) {
 	case "WATCHDOG=1":
 		k.main.alive = k.sys.now()
 	case "WATCHDOG=trigger":
-		k.barkAt()
+		k.endSilent()
 	case "FDSTORE=1":
 		k.keep(m.value("FDNAME"), m.fds)
 	case "FDSTOREREMOVE=1":
