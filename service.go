@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"syscall"
 )
 
 // A Service serves the connections of one listener. A *http.Server is one as
@@ -42,6 +43,7 @@ import (
 //	[KindAdopter]  says what kinds of them
 //	[Announcer]    counts connections that were told to close
 //	[Logging]      gets the Restarter's logger
+//	[Preparer]     changes its socket before that is bound
 //	[io.Closer]    is closed by the hammer, before the connections that are left
 type Service interface {
 	Serve(net.Listener) error
@@ -144,4 +146,13 @@ type Logging interface {
 	// SetLogger is called once, by Add, before anything else. The logger is
 	// that of [Options.Logger] with the attributes generation, pid and listener.
 	SetLogger(*slog.Logger)
+}
+
+// A Preparer is a service whose socket needs something before it is bound:
+// an option, or the mode of a Unix socket's file.
+type Preparer interface {
+	// PrepareSocket is called by Add with a new socket that is not bound yet,
+	// after the Control function of [Options.ListenConfig], which it is like. It
+	// is not called for an inherited socket. An error makes Add fail.
+	PrepareSocket(network, address string, c syscall.RawConn) error
 }

@@ -74,6 +74,9 @@ func (s *socket) addr() net.Addr {
 
 // bind opens a new socket.
 func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) {
+	if p, ok := s.service().(Preparer); ok {
+		config.Control = both(config.Control, p.PrepareSocket)
+	}
 	if s.datagrams != nil {
 		s.packet, s.path, err = sockaddr.ListenPacket(ctx, config, s.network, s.address)
 		return err
@@ -84,6 +87,20 @@ func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) 
 	}
 	s.ln, s.path = gate.New(ln), path
 	return nil
+}
+
+type controlFunc = func(network, address string, c syscall.RawConn) error
+
+// both returns a function that calls first, which may be nil, and then second.
+func both(first, second controlFunc) controlFunc {
+	return func(network, address string, c syscall.RawConn) error {
+		if first != nil {
+			if err := first(network, address, c); err != nil {
+				return err
+			}
+		}
+		return second(network, address, c)
+	}
 }
 
 // adopt makes the inherited descriptor the socket. It takes the offer's file.

@@ -1,0 +1,318 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"example.com/restart"
+)
+
+func (s *Service) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", s.StatusPage())
+	mux.HandleFunc("GET /status", s.getStatus)
+	mux.HandleFunc("POST /restart", s.postRestart)
+	mux.HandleFunc("POST /cancel", s.postCancel)
+	mux.HandleFunc("POST /stop", s.postStop)
+	mux.HandleFunc("POST /hammer", s.postHammer)
+	return onlyOwner(whole(mux))
+}
+
+// whole reads the body, which must be short, before next is called: net/http sees
+// a client go away only after that. The read deadline, which would end a long
+// wait, has done its work then.
+func whole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+			answer(w, http.StatusRequestEntityTooLarge, &Error{Code: CodeBadRequest, Text: "read the request: " + err.Error()})
+			return
+		}
+		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+			answer(w, http.StatusInternalServerError, &Error{Code: CodeRefused, Text: err.Error()})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answer writes v as JSON. An encoding error would be a bug of this package, and
+// a failed write has nobody to hear of it.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v)
+}
+
+func badRequest(w http.ResponseWriter, err error) {
+	answer(w, http.StatusBadRequest, &Error{Code: CodeBadRequest, Text: err.Error()})
+}
+
+func (s *Service) status() Status { return newStatus(s.process.Status(), s.history.list()) }
+
+func (s *Service) getStatus(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, s.status())
+}
+
+// params takes the known parameters of a query. Any other is an error: a restart
+// with a mistyped option is not what was asked for.
+func params(r *http.Request, known ...string) (map[string]string, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("parse the query: %w", err)
+	}
+	values := make(map[string]string)
+	for _, name := range known {
+		values[name] = query.Get(name)
+		delete(query, name)
+	}
+	for name := range query {
+		return nil, fmt.Errorf("unknown parameter %q: %s knows %q", name, r.URL.Path, known)
+	}
+	return values, nil
+}
+
+// oneOf checks a value against those that a parameter may have. The first is the
+// default.
+func oneOf(name, value string, allowed ...string) (string, error) {
+	if value == "" {
+		return allowed[0], nil
+	}
+	for _, a := range allowed {
+		if value == a {
+			return value, nil
+		}
+	}
+	return "", fmt.Errorf("%s=%q is not one of %q", name, value, allowed)
+}
+
+// asked is what a request for a restart asks for.
+type asked struct {
+	drain   bool          // follow the drain
+	cancel  bool          // when the asker goes away
+	timeout time.Duration // 0: none
+}
+
+func askedFor(r *http.Request) (asked, error) {
+	p, err := params(r, "wait", "on_disconnect", "timeout")
+	if err != nil {
+		return asked{}, err
+	}
+	wait, err := oneOf("wait", p["wait"], "serving", "drain")
+	if err != nil {
+		return asked{}, err
+	}
+	onDisconnect, err := oneOf("on_disconnect", p["on_disconnect"], "continue", "cancel")
+	if err != nil {
+		return asked{}, err
+	}
+	a := asked{drain: wait == "drain", cancel: onDisconnect == "cancel"}
+	if p["timeout"] != "" {
+		if a.timeout, err = time.ParseDuration(p["timeout"]); err != nil || a.timeout <= 0 {
+			return asked{}, fmt.Errorf(`timeout=%q is not a time such as "30s"`, p["timeout"])
+		}
+	}
+	return a, nil
+}
+
+// context returns the context of the restart.
+func (a asked) context(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx := r.Context()
+	if !a.cancel {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if a.timeout > 0 {
+		return context.WithTimeoutCause(ctx, a.timeout, fmt.Errorf("not done within %v, as was asked for", a.timeout))
+	}
+	return ctx, func() {}
+}
+
+func (s *Service) postRestart(w http.ResponseWriter, r *http.Request) {
+	a, err := askedFor(r)
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	ctx, cancel := a.context(r)
+	defer cancel()
+	began := time.Now()
+	if err := s.restart(ctx); err != nil {
+		s.answerFailure(w, err)
+		return
+	}
+	if a.drain {
+		<-s.history.replaced
+		s.follow(w, ProgressReplaced)
+		return
+	}
+	st := s.process.Status()
+	answer(w, http.StatusOK, Replaced{Generation: st.Generation, PID: st.PID, Successor: st.Successor, Elapsed: Seconds(time.Since(began))})
+}
+
+// againEvery is how often a restart is tried that waits for one which was not
+// asked for here: by a signal, or by the program.
+const againEvery = 50 * time.Millisecond
+
+// restart waits for its turn, then restarts.
+func (s *Service) restart(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.process.Draining():
+		return restart.ErrStopped
+	case <-ctx.Done():
+		return fmt.Errorf("another restart is under way: %w", context.Cause(ctx))
+	}
+	again := time.NewTicker(againEvery)
+	defer again.Stop()
+	for {
+		err := s.process.Restart(ctx)
+		if !errors.Is(err, restart.ErrRestarting) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("another restart is under way: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func (s *Service) answerFailure(w http.ResponseWriter, err error) {
+	e := &Error{Code: CodeRefused, Text: err.Error()}
+	status := http.StatusConflict
+	failed, isFailure := errors.AsType[*restart.RestartError](err)
+	switch {
+	case errors.Is(err, restart.ErrStopped):
+		status = s.stopped(w, e)
+	case isFailure:
+		status, e.Code = http.StatusFailedDependency, CodeFailed
+		e.Phase, e.PID, e.Exit, e.Stderr = failed.Phase.String(), failed.PID, failed.Exit, failed.Stderr
+	case errors.Is(err, errors.ErrUnsupported):
+		status, e.Code = http.StatusNotImplemented, CodeUnsupported
+	}
+	answer(w, status, e)
+}
+
+// stopped completes the answer of a process that drains, and returns its status. A
+// successor can be asked instead, on the same path. "Retry-After" and 503 make curl
+// --retry do so.
+func (s *Service) stopped(w http.ResponseWriter, e *Error) int {
+	w.Header().Set("Connection", "close") // the next request must find the successor
+	st := s.process.Status()
+	if st.Successor == 0 {
+		e.Text = fmt.Sprintf("process %d stops: nothing can be asked of it any more", st.PID)
+		return http.StatusConflict
+	}
+	w.Header().Set("Retry-After", "1")
+	e.Code, e.Successor = CodeReplaced, st.Successor
+	e.Text = fmt.Sprintf("process %d is replaced by process %d: ask again, and that one answers", st.PID, st.Successor)
+	return http.StatusServiceUnavailable
+}
+
+// refuseReplaced answers a request that only the successor can do, and reports
+// whether that was so.
+func (s *Service) refuseReplaced(w http.ResponseWriter) bool {
+	if s.process.Status().Successor == 0 {
+		return false
+	}
+	e := new(Error)
+	answer(w, s.stopped(w, e), e)
+	return true
+}
+
+func (s *Service) postCancel(w http.ResponseWriter, r *http.Request) {
+	if _, err := params(r); err != nil {
+		badRequest(w, err)
+		return
+	}
+	if s.refuseReplaced(w) {
+		return
+	}
+	if !s.process.CancelRestart() {
+		answer(w, http.StatusConflict, &Error{Code: CodeRefused, Text: "no restart is under way"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]bool{"canceled": true})
+}
+
+func (s *Service) postStop(w http.ResponseWriter, r *http.Request) {
+	p, err := params(r, "wait")
+	if err == nil {
+		p["wait"], err = oneOf("wait", p["wait"], "no", "drain")
+	}
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	if s.refuseReplaced(w) {
+		return
+	}
+	s.process.Shutdown()
+	if p["wait"] == "drain" {
+		<-s.process.Draining()
+		s.follow(w, ProgressStopping)
+		return
+	}
+	answer(w, http.StatusAccepted, map[string]bool{"stopping": true})
+}
+
+// postHammer ends drains by force: of the generation that is named, else of all
+// earlier ones, and of this process if it drains itself.
+func (s *Service) postHammer(w http.ResponseWriter, r *http.Request) {
+	p, err := params(r, "generation")
+	generation := 0
+	if err == nil && p["generation"] != "" {
+		if generation, err = strconv.Atoi(p["generation"]); err != nil || generation < 1 {
+			err = fmt.Errorf("generation=%q is not a number from 1", p["generation"])
+		}
+	}
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	hammered, err := s.hammer(generation)
+	if err != nil {
+		answer(w, http.StatusConflict, &Error{Code: CodeRefused, Text: err.Error()})
+		return
+	}
+	answer(w, http.StatusOK, map[string][]int{"hammered": hammered})
+}
+
+func (s *Service) hammer(generation int) ([]int, error) {
+	st := s.process.Status()
+	var hammered []int
+	var errs []error
+	for _, e := range st.Draining {
+		if generation != 0 && e.Generation != generation {
+			continue
+		}
+		if err := s.process.HammerEarlier(e.Generation); err != nil {
+			errs = append(errs, err)
+		} else {
+			hammered = append(hammered, e.Generation)
+		}
+	}
+	if st.State == restart.StateDraining && (generation == 0 || generation == st.Generation) {
+		s.process.Hammer()
+		hammered = append(hammered, st.Generation)
+	}
+	switch {
+	case len(errs) > 0:
+		return nil, errors.Join(errs...)
+	case len(hammered) == 0 && generation == 0:
+		return nil, errors.New("nothing drains")
+	case len(hammered) == 0:
+		return nil, fmt.Errorf("generation %d does not drain", generation)
+	}
+	return hammered, nil
+}

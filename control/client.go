@@ -1,0 +1,223 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// A Client asks the program behind a control socket. The zero value with a Path is
+// ready to use, by several goroutines too.
+//
+// An error that the program has answered is an *[Error]. A program that cannot be
+// asked is [ErrNotRunning] or [ErrPermission], and an answer that was broken off is
+// [ErrLost].
+type Client struct {
+	// Path of the socket, as it was given to [Add].
+	Path string
+}
+
+// Why a program cannot be asked. The errors that a Client returns say more.
+var (
+	ErrNotRunning = errors.New("control: the program cannot be reached")
+	ErrPermission = errors.New("control: permission denied")
+	ErrLost       = errors.New("control: the answer was broken off")
+)
+
+// RestartOptions change what Client.Restart asks for.
+type RestartOptions struct {
+	// Timeout bounds the restart, including the wait for one that is under way.
+	// Zero means no bound but Options.ReadyTimeout of the program.
+	Timeout time.Duration
+
+	// Cancel calls the restart off if the asker goes away, for example because
+	// the context of Restart ends. Otherwise it goes on.
+	Cancel bool
+
+	// Drain, if not nil, is called with the progress of the old process's drain,
+	// and Restart returns when that process has ended.
+	Drain func(Progress)
+}
+
+// Restart restarts the program and returns when the successor serves. If another
+// restart is under way, it waits for that first.
+func (c Client) Restart(ctx context.Context, o RestartOptions) (Replaced, error) {
+	query := url.Values{}
+	if o.Timeout > 0 {
+		query.Set("timeout", o.Timeout.String())
+	}
+	if o.Cancel {
+		query.Set("on_disconnect", "cancel")
+	}
+	if o.Drain != nil {
+		query.Set("wait", "drain")
+	}
+	var replaced Replaced
+	err := c.ask(ctx, http.MethodPost, "/restart", query, func(body io.Reader) error {
+		if o.Drain == nil {
+			return json.NewDecoder(body).Decode(&replaced)
+		}
+		return follow(body, func(p Progress) {
+			if p.Event == ProgressReplaced {
+				replaced = Replaced{p.Generation, p.PID, p.Successor, p.Elapsed}
+			}
+			o.Drain(p)
+		})
+	})
+	return replaced, err
+}
+
+// Status returns what the program is doing.
+func (c Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := c.ask(ctx, http.MethodGet, "/status", nil, func(body io.Reader) error {
+		return json.NewDecoder(body).Decode(&s)
+	})
+	return s, err
+}
+
+// Cancel ends the restart that is under way. It is an error if there is none.
+func (c Client) Cancel(ctx context.Context) error {
+	return c.ask(ctx, http.MethodPost, "/cancel", nil, nil)
+}
+
+// Stop makes the program drain and end, and returns when the process has ended.
+// progress, which may be nil, is called with the progress of the drain. The end of
+// ctx ends the wait only.
+func (c Client) Stop(ctx context.Context, progress func(Progress)) error {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	for {
+		successor := 0
+		err := c.ask(ctx, http.MethodPost, "/stop", url.Values{"wait": {"drain"}}, func(body io.Reader) error {
+			return follow(body, func(p Progress) { successor = p.Successor; progress(p) })
+		})
+		if err != nil || successor == 0 {
+			return err
+		}
+		// A restart had come too far to be ended: the successor is to stop too.
+	}
+}
+
+// Hammer ends by force the drain of the earlier generation, or of all that drain if
+// generation is 0, and returns which these were.
+func (c Client) Hammer(ctx context.Context, generation int) ([]int, error) {
+	query := url.Values{}
+	if generation != 0 {
+		query.Set("generation", strconv.Itoa(generation))
+	}
+	var hammered struct{ Hammered []int }
+	err := c.ask(ctx, http.MethodPost, "/hammer", query, func(body io.Reader) error {
+		return json.NewDecoder(body).Decode(&hammered)
+	})
+	return hammered.Hammered, err
+}
+
+// ask sends a request, again if the process has been replaced meanwhile, and gives
+// the body of the answer to read.
+func (c Client) ask(ctx context.Context, method, path string, query url.Values, read func(io.Reader) error) error {
+	for {
+		err := c.once(ctx, method, path, query, read)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeReplaced {
+			return err
+		}
+	}
+}
+
+func (c Client) once(ctx context.Context, method, path string, query url.Values, read func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://control"+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DialContext: c.dial, DisableKeepAlives: true}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return c.explain(ctx, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		return refusal(response)
+	}
+	if read == nil {
+		return nil
+	}
+	if err := read(response.Body); err != nil {
+		return c.explain(ctx, err)
+	}
+	return nil
+}
+
+func (c Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "unix", c.Path)
+}
+
+// refusal returns the error that a response tells.
+func refusal(response *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	e := new(Error)
+	if err != nil || json.Unmarshal(b, e) != nil || e.Text == "" {
+		return fmt.Errorf("control: %s: %.200q", response.Status, b)
+	}
+	return e
+}
+
+// errEndless says that a drain has no last line.
+var errEndless = errors.New("the process ended before it had told of the end of its drain")
+
+// follow gives each line of a drain to f.
+func follow(body io.Reader, f func(Progress)) error {
+	lines := bufio.NewScanner(body)
+	last := Progress{}
+	for lines.Scan() {
+		last = Progress{}
+		if err := json.Unmarshal(lines.Bytes(), &last); err != nil {
+			return err
+		}
+		f(last)
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if last.Event != ProgressDrained {
+		return errEndless
+	}
+	return nil
+}
+
+// explain says what to do when the program cannot be asked.
+func (c Client) explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("control: ask %s: %w", c.Path, context.Cause(ctx))
+	case c.Path == "":
+		return fmt.Errorf("%w: no socket was given", ErrNotRunning)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("%w: no such socket: %s: start the program, or give the path that the program gives to control.Add", ErrNotRunning, c.Path)
+	case errors.Is(err, syscall.ECONNREFUSED) && !isSocket(c.Path):
+		return fmt.Errorf("%w: %s is no socket: give the path that the program gives to control.Add", ErrNotRunning, c.Path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nobody listens on %s: the program has ended and left the file; start it again", ErrNotRunning, c.Path)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w: %s%s: ask as that user or as root", ErrPermission, c.Path, ownerOf(c.Path))
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return fmt.Errorf("%w: %s: %w", ErrNotRunning, c.Path, op.Err)
+	}
+	return fmt.Errorf("%w: %w: what was asked for may have been done; ask for the status", ErrLost, err)
+}
+
+func isSocket(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().Type() == os.ModeSocket
+}
