@@ -196,7 +196,8 @@ func (s *Service) answerFailure(w http.ResponseWriter, err error) {
 		status = s.stopped(w, e)
 	case isFailure:
 		status, e.Code = http.StatusFailedDependency, CodeFailed
-		e.Phase, e.PID, e.Exit, e.Stderr = failed.Phase.String(), failed.PID, failed.Exit, failed.Stderr
+		e.Phase, e.Cause, e.PID = failed.Phase.String(), failed.Err.Error(), failed.PID
+		e.Exit, e.Stderr = failed.Exit, failed.Stderr
 	case errors.Is(err, errors.ErrUnsupported):
 		status, e.Code = http.StatusNotImplemented, CodeUnsupported
 	}

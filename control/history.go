@@ -78,6 +78,14 @@ func (h *history) runningLocked(e restart.Event) *Attempt {
 	return &h.attempts[n-1]
 }
 
+// begin notes a restart of this process, if EventRestarting has not come yet: the
+// successor is to learn of it.
+func (h *history) begin(generation int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.runningLocked(restart.Event{Time: time.Now(), Generation: generation})
+}
+
 func (h *history) addLocked(a Attempt) {
 	h.attempts = append(h.attempts, a)
 	slices.SortStableFunc(h.attempts, func(a, b Attempt) int { return a.Began.Compare(b.Began) })

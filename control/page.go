@@ -98,15 +98,15 @@ func elapsed(s Seconds) string {
 }
 
 // share returns how much of a restart a phase took, in percent.
-func share(p PhaseTime, phases []PhaseTime) int {
+func share(p PhaseTime, phases []PhaseTime) string {
 	var all Seconds
 	for _, q := range phases {
 		all += q.Elapsed
 	}
 	if all == 0 {
-		return 0
+		return "0"
 	}
-	return int(100 * p.Elapsed / all)
+	return fmt.Sprintf("%.1f", 100*float64(p.Elapsed)/float64(all))
 }
 
 func programName() string { return filepath.Base(os.Args[0]) }

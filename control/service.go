@@ -109,8 +109,11 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// State implements [restart.Stateful].
-func (s *Service) State() ([]byte, error) { return s.history.encode(-1) }
+// State implements [restart.Stateful]. It is called when a restart has begun.
+func (s *Service) State() ([]byte, error) {
+	s.history.begin(s.process.Status().Generation)
+	return s.history.encode(-1)
+}
 
 // Restore implements [restart.Stateful].
 func (s *Service) Restore(state []byte) error { return s.history.merge(state) }

@@ -155,6 +155,7 @@ type Error struct {
 
 	// Of a restart that failed, see [restart.RestartError].
 	Phase  string `json:"phase,omitempty"`
+	Cause  string `json:"cause,omitempty"`
 	PID    int    `json:"pid,omitempty"`
 	Exit   string `json:"exit,omitempty"`
 	Stderr string `json:"stderr,omitempty"`

@@ -45,17 +45,23 @@ func explain(err error) string {
 	refused, answered := errors.AsType[*control.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		b.WriteString("restartctl: interrupted: what was asked for goes on; ask for the status\n")
-		return b.String()
+		return "restartctl: interrupted; restartctl status shows what has become of it\n"
+	case answered && refused.Stderr != "":
+		// Text quotes the end of Stderr, which follows.
+		fmt.Fprintf(&b, "restartctl: successor (pid %d) failed in phase %s: %s", refused.PID, refused.Phase, refused.Cause)
+		if refused.Exit != "" {
+			fmt.Fprintf(&b, " (%s)", refused.Exit)
+		}
+		b.WriteByte('\n')
 	case answered:
 		fmt.Fprintf(&b, "restartctl: %s\n", strings.TrimPrefix(refused.Text, "restart: "))
 	default:
 		fmt.Fprintf(&b, "restartctl: %s\n", strings.TrimPrefix(err.Error(), "control: "))
 	}
 	if answered && refused.Code == control.CodeFailed {
-		if words := strings.TrimRight(refused.Stderr, "\n"); words != "" {
+		if refused.Stderr != "" {
 			b.WriteString("The last lines of its standard error:\n")
-			for line := range strings.Lines(words) {
+			for line := range strings.Lines(refused.Stderr) {
 				fmt.Fprintf(&b, "    %s\n", strings.TrimRight(line, "\n"))
 			}
 		}
