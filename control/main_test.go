@@ -1,0 +1,15 @@
+//go:build linux
+
+package control
+
+import (
+	"os"
+	"testing"
+
+	"example.com/restart/internal/proctest"
+)
+
+func TestMain(m *testing.M) {
+	code := proctest.Main(m, map[string]func(){"server": serverRole})
+	os.Exit(code)
+}
