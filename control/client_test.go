@@ -52,7 +52,7 @@ func TestProgramThatCannotBeReached(t *testing.T) {
 func TestAnswerThatIsBrokenOff(t *testing.T) {
 	for answer, want := range map[string]string{
 		"": "EOF",
-		"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{":   "unexpected EOF",
+		"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{":   "unexpected end",
 		"HTTP/1.1 200 OK\r\n\r\n{\"event\":\"replaced\"}\n": errEndless.Error(),
 	} {
 		path := filepath.Join(t.TempDir(), "sock")

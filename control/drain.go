@@ -36,6 +36,8 @@ func connections(s restart.Status) int {
 // takes its place, of which nobody else knows. That is closed by the kernel, when
 // the process ends: who asked has the end of the answer as a sure sign.
 func (s *Service) follow(w http.ResponseWriter, first ProgressEvent) {
+	s.followers.Add(1) // while the connection still holds the drain up
+	defer s.followers.Done()
 	c, err := detach(w)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,6 +41,8 @@ type Service struct {
 	history *history
 	turn    chan struct{} // holds a token while a request restarts
 	server  *restarthttp.Server
+
+	followers sync.WaitGroup // answers that follow the drain
 }
 
 // New returns a Service that controls r. It must be called before r runs, to see
@@ -79,8 +82,17 @@ func newService(p process) *Service {
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeader,
 	})
-	p.OnEvent(s.history.observe)
+	p.OnEvent(s.observe)
 	return s
+}
+
+// observe is called with every event. Run waits a moment for it to return, and so
+// for the last lines of the answers that follow the drain.
+func (s *Service) observe(e restart.Event) {
+	s.history.observe(e)
+	if e.Kind == restart.EventDrained {
+		s.followers.Wait()
+	}
 }
 
 // PrepareSocket implements [restart.Preparer]: it sets the mode that the file of
