@@ -28,6 +28,7 @@ func TestExportedAPI(t *testing.T) {
 		"restart":     ".",
 		"http":        "http",
 		"tcp":         "tcp",
+		"control":     "control",
 		"servicetest": "servicetest",
 		"grpcadapter": "grpcadapter",
 	} {

@@ -41,7 +41,7 @@ func (v *drainView) show(p control.Progress) {
 		v.count(p)
 	case control.ProgressDrained:
 		v.close()
-		fmt.Fprintf(v.out, "process %d has drained in %s: %d connections handed over, %d told to close, %d closed by force\n",
+		fmt.Fprintf(v.out, "process %d has drained in %s; connections handed over: %d, told to close: %d, closed by force: %d\n",
 			p.PID, short(time.Duration(p.Elapsed)), p.HandedOver, p.Announced, p.Cut)
 	}
 }
@@ -50,7 +50,7 @@ func (v *drainView) show(p control.Progress) {
 func (v *drainView) count(p control.Progress) {
 	if v.terminal == nil {
 		if p.Connections > 0 {
-			fmt.Fprintf(v.out, "process %d drains: %d connections left\n", p.PID, p.Connections)
+			fmt.Fprintf(v.out, "process %d drains, connections left: %d\n", p.PID, p.Connections)
 		}
 		return
 	}

@@ -21,7 +21,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(proctest.Main(m, map[string]func(){"server": serverRole}))
+	code := proctest.Main(m, map[string]func(){"server": serverRole})
+	if built != "" {
+		os.RemoveAll(filepath.Dir(built))
+	}
+	os.Exit(code)
 }
 
 // serverRole is a server whose successor does what the file TEST_FAULT says.
@@ -59,6 +63,9 @@ func serve() error {
 	return r.Run(context.Background())
 }
 
+// built is where build has put restartctl.
+var built string
+
 // build builds the real restartctl, once.
 var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "restartctl")
@@ -69,6 +76,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
+	built = path
 	return path, nil
 })
 

@@ -129,7 +129,7 @@ func TestDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stdout)
-	for lines.Scan() && !strings.Contains(lines.Text(), "1 connections left") {
+	for lines.Scan() && !strings.Contains(lines.Text(), "connections left: 1") {
 	}
 	c.Close()
 	rest := ""

@@ -24,6 +24,9 @@ func showJSON(out io.Writer, s control.Status, _ time.Time) error {
 	return encoder.Encode(s)
 }
 
+// shownRestarts is how many restarts the table shows. JSON has all.
+const shownRestarts = 5
+
 // showTable shows a status to a person.
 func showTable(out io.Writer, s control.Status, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -51,7 +54,7 @@ func showTable(out io.Writer, s control.Status, now time.Time) error {
 		row()
 		row("RESTART", "GENERATION", "RESULT", "TOOK", "STEPS", "DRAIN")
 	}
-	for _, a := range slices.Backward(s.Restarts) {
+	for _, a := range slices.Backward(s.Restarts[max(0, len(s.Restarts)-shownRestarts):]) {
 		row(ago(now, a.Began), strconv.Itoa(a.Generation), result(a), took(a), steps(a), drained(a))
 	}
 	if err := w.Flush(); err != nil {
