@@ -84,11 +84,20 @@ func TestHistoryOverGenerations(t *testing.T) {
 
 // The successor hears of its own restart, also if the event comes late.
 func TestRestartThatBeginsWithState(t *testing.T) {
-	h := newHistory()
-	h.begin(1)
-	h.observe(restart.Event{Kind: restart.EventRestarting, Time: time.Now(), Generation: 1})
-	if got := lines(h); got != "1 running" {
-		t.Errorf("got %s", got)
+	s := newService(newFakeProcess())
+	state, err := s.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.observe(restart.Event{Kind: restart.EventRestarting, Time: time.Now(), Generation: 3})
+	successor := newService(newFakeProcess())
+	if err := successor.Restore(state); err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]*history{"old": s.history, "new": successor.history} {
+		if got := lines(h); got != "3 running" {
+			t.Errorf("%s: got %q", name, got)
+		}
 	}
 }
 

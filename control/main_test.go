@@ -10,6 +10,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := proctest.Main(m, map[string]func(){"server": serverRole})
-	os.Exit(code)
+	os.Exit(proctest.Main(m, map[string]func(){"server": serverRole, "dropin": dropInRole}))
 }

@@ -9,20 +9,26 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"example.com/restart"
+	restarthttp "example.com/restart/http"
 	"example.com/restart/internal/proctest"
 	"example.com/restart/tcp"
 )
 
-// serverRole answers each line with its PID, and is controlled by TEST_SOCKET.
+// serverRole answers each line with its PID, and is controlled by TEST_SOCKET. It
+// ends when the test lets it.
 func serverRole() {
 	slog.SetDefault(proctest.Logger())
 	fmt.Printf("end pid=%d error=%v\n", os.Getpid(), serveControlled())
+	if hold := os.Getenv("TEST_HOLD"); hold != "" {
+		os.ReadFile(hold) // a pipe that the test writes to
+	}
 }
 
 func serveControlled() error {
@@ -47,22 +53,34 @@ func serveControlled() error {
 	return r.Run(context.Background())
 }
 
+// dropInRole has no Restarter of its own.
+func dropInRole() {
+	slog.SetDefault(proctest.Logger())
+	_, err := AddDefault(os.Getenv("TEST_SOCKET"))
+	if err == nil {
+		server := restarthttp.NewServer("127.0.0.1:0", http.NotFoundHandler())
+		server.Name = "web"
+		err = restarthttp.Serve(context.Background(), server)
+	}
+	fmt.Printf("end pid=%d error=%v\n", os.Getpid(), err)
+}
+
 // startServer starts a server and returns the family, its first generation and a
 // Client.
-func startServer(t *testing.T) (*proctest.Family, proctest.Generation, Client, string) {
+func startServer(t *testing.T, role string) (*proctest.Family, proctest.Generation, Client, string) {
 	t.Helper()
 	dir := t.TempDir()
 	c, broken := Client{Path: filepath.Join(dir, "sock")}, filepath.Join(dir, "broken")
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "TEST_SOCKET="+c.Path, "TEST_BROKEN="+broken)
-	f := proctest.Start(t, "server", cmd)
+	f := proctest.Start(t, role, cmd)
 	return f, f.Serving(1, 2), c, broken
 }
 
 // Restarts, failed and good ones, a drain that is followed, a history that goes
 // along, and a stop, of real processes.
 func TestControlledProcess(t *testing.T) {
-	f, first, c, broken := startServer(t)
+	f, first, c, broken := startServer(t, "server")
 	if fi, err := os.Stat(c.Path); err != nil || fi.Mode() != os.ModeSocket|0o600 {
 		t.Errorf("got mode %v, %v", fi.Mode(), err)
 	}
@@ -133,7 +151,7 @@ func stopServer(t *testing.T, f *proctest.Family, c Client, g proctest.Generatio
 
 // Of two restarts at once the second runs in the successor of the first.
 func TestTwoRestartsAtOnce(t *testing.T) {
-	f, _, c, _ := startServer(t)
+	f, _, c, _ := startServer(t, "server")
 	const n = 3
 	generations, errs := make(chan int, n), make(chan error, n)
 	for range n {
@@ -156,4 +174,14 @@ func TestTwoRestartsAtOnce(t *testing.T) {
 		}
 	}
 	stopServer(t, f, c, f.Serving(n+1, 2))
+}
+
+// One line is enough in a program that uses the drop-in.
+func TestDropIn(t *testing.T) {
+	f, first, c, _ := startServer(t, "dropin")
+	r, err := c.Restart(t.Context(), RestartOptions{})
+	if err != nil || r.PID != first.PID {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	stopServer(t, f, c, f.Serving(2, 2))
 }
