@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"example.com/restart"
 	restarthttp "example.com/restart/http"
@@ -120,10 +121,7 @@ func TestControlledProcess(t *testing.T) {
 	}
 	f.WaitExit(first.PID)
 
-	s, err := c.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := statusWithDrain(t, c)
 	if s.Generation != 2 || s.PID != second.PID || len(s.Restarts) != 2 {
 		t.Fatalf("got %+v", s)
 	}
@@ -134,6 +132,22 @@ func TestControlledProcess(t *testing.T) {
 		t.Errorf("the good restart: got %+v", a)
 	}
 	stopServer(t, f, c, second)
+}
+
+// statusWithDrain asks until the successor has heard how the drain before it went.
+func statusWithDrain(t *testing.T, c Client) Status {
+	t.Helper()
+	for bound := time.Now().Add(patience); time.Now().Before(bound); time.Sleep(10 * time.Millisecond) {
+		s, err := c.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.Restarts); n > 0 && s.Restarts[n-1].Drain != nil {
+			return s
+		}
+	}
+	t.Fatal("the history does not tell of the drain")
+	panic("unreachable")
 }
 
 // stopServer stops the last generation, and wants that its process has ended then.

@@ -13,8 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/restart/control"
+	"example.com/restart/internal/proctest"
 )
 
 // wants fails unless the text holds all the words.
@@ -150,7 +152,7 @@ func TestDrain(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.ctl(exitDone, "status", "--json")), &status); err != nil {
 		t.Fatal(err)
 	}
-	if len(status.Draining) != 1 || status.Draining[0].PID != second.PID || status.Restarts[0].Drain == nil {
+	if len(status.Draining) != 1 || status.Draining[0].PID != second.PID || len(status.Restarts) != 2 {
 		t.Errorf("got %+v", status)
 	}
 	wants(t, s.ctl(exitDone, "status"), "draining", "LISTENER", "127.0.0.1:", "replaced by")
@@ -164,9 +166,8 @@ func TestDrain(t *testing.T) {
 // itself.
 func (s *site) hammer(generation string) {
 	s.t.Helper()
-	for {
-		cmd := s.prepare(s.command, "hammer", generation)
-		out, err := cmd.CombinedOutput()
+	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); time.Sleep(50 * time.Millisecond) {
+		out, err := s.prepare(s.command, "hammer", generation).CombinedOutput()
 		if err == nil {
 			wants(s.t, string(out), "generation "+generation)
 			return
@@ -175,6 +176,7 @@ func (s *site) hammer(generation string) {
 			s.t.Fatalf("%v: %s", err, out)
 		}
 	}
+	s.t.Fatalf("generation %s does not listen", generation)
 }
 
 // Each exit code means one thing, and the words say what to do.
