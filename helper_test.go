@@ -21,6 +21,7 @@ import (
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/manager"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/spawn"
 )
 
@@ -102,6 +103,7 @@ func fakeSystem() system {
 		program:   os.Args[0],
 		inherit:   func() (*channel.Conn, error) { return nil, nil },
 		activated: func() []manager.Socket { return nil },
+		listen:    sockaddr.Listen,
 		start: func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error) {
 			return nil, errors.New("no process in this test")
 		},

@@ -29,6 +29,7 @@ type offer struct {
 // It is safe for concurrent use; nothing that may block happens under its lock.
 type table struct {
 	config net.ListenConfig
+	listen listen
 
 	mu      sync.Mutex
 	sockets []*socket
@@ -42,6 +43,7 @@ type table struct {
 func newTable(config net.ListenConfig, inherited []handshake.Socket) *table {
 	t := &table{
 		config: config,
+		listen: sockaddr.Listen,
 		names:  make(map[string]bool),
 		added:  make(chan struct{}, 1),
 	}
@@ -142,7 +144,7 @@ func (t *table) open(ctx context.Context, s *socket) error {
 		}
 		return nil
 	}
-	if err := s.bind(ctx, t.config); err != nil {
+	if err := s.bind(ctx, t.config, t.listen); err != nil {
 		return t.explain(s, err)
 	}
 	return nil

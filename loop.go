@@ -37,6 +37,7 @@ type loop struct {
 	drain      *drain               // while draining
 	receivers  []*transfer.Receiver // of what earlier generations send
 	disowned   bool                 // the predecessor serves on at all our paths
+	exited     bool                 // its process has ended, see inprocess.go
 	lastError  error                // of the last restart
 	since      time.Time            // when this process began to serve
 	result     error                // what Run will return
@@ -154,7 +155,7 @@ func (l *loop) handle(m message) {
 	}
 }
 
-// inLoop is for tests.
+// inLoop is for tests and for package restarttest.
 type inLoop func(*loop)
 
 // A mailbox takes messages to a loop from other goroutines.

@@ -130,6 +130,7 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 	}
 	r.events.generation = r.generation
 	r.table = newTable(r.options.ListenConfig, inherited)
+	r.table.listen = r.sys.listen
 	if conn == nil {
 		r.table.activate(r.sys.activated())
 	}

@@ -73,7 +73,7 @@ func (s *socket) addr() net.Addr {
 }
 
 // bind opens a new socket.
-func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) {
+func (s *socket) bind(ctx context.Context, config net.ListenConfig, listen listen) (err error) {
 	if p, ok := s.service().(Preparer); ok {
 		config.Control = both(config.Control, p.PrepareSocket)
 	}
@@ -81,7 +81,7 @@ func (s *socket) bind(ctx context.Context, config net.ListenConfig) (err error) 
 		s.packet, s.path, err = sockaddr.ListenPacket(ctx, config, s.network, s.address)
 		return err
 	}
-	ln, path, err := sockaddr.Listen(ctx, config, s.network, s.address)
+	ln, path, err := listen(ctx, config, s.network, s.address)
 	if err != nil {
 		return err
 	}

@@ -187,6 +187,9 @@ func (l *loop) counts() []any {
 // cleanFiles removes the files that no process needs any more: of the sockets
 // that only this process has, and the PID file if it is ours.
 func (l *loop) cleanFiles() {
+	if l.exited {
+		return
+	}
 	for _, s := range l.r.table.list() {
 		if !l.lastOwner(s) {
 			continue

@@ -1,14 +1,18 @@
 package restart
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
 
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/manager"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/spawn"
 )
 
@@ -22,6 +26,8 @@ type system struct {
 
 	// activated returns the sockets that the manager has given this process.
 	activated func() []manager.Socket
+
+	listen listen
 
 	// start starts a successor with its end of the channel, which it borrows.
 	start func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error)
@@ -40,11 +46,15 @@ type system struct {
 	entered func(State)
 }
 
+// A listen opens a listening socket.
+type listen func(context.Context, net.ListenConfig, string, string) (gate.Socket, sockaddr.Path, error)
+
 func realSystem() system {
 	return system{
 		program:   spawn.ProgramPath(),
 		inherit:   handshake.Inherited,
 		activated: manager.Activated,
+		listen:    sockaddr.Listen,
 		start:     spawn.Start,
 		notify:    signal.Notify,
 		stop:      signal.Stop,

@@ -208,6 +208,13 @@ func (c *Conn) StopRecv() { _ = c.uc.SetReadDeadline(time.Unix(1, 0)) } // it ma
 // File returns a second descriptor for this end. The caller owns it.
 func (c *Conn) File() (*os.File, error) { return fdutil.Dup(c.uc) }
 
+// Cut ends the channel at both ends, as the death of the process at the other
+// end does (shutdown(2)): what that had sent can still be received, then io.EOF
+// comes, and nothing can be sent.
+func (c *Conn) Cut() {
+	_ = fdutil.Control(c.uc, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // it may be closed
+}
+
 // Close closes this end.
 func (c *Conn) Close() error { return c.uc.Close() }
 

@@ -52,6 +52,9 @@ func (*Conn) StopRecv() {}
 // File returns errors.ErrUnsupported.
 func (*Conn) File() (*os.File, error) { return nil, errors.ErrUnsupported }
 
+// Cut does nothing.
+func (*Conn) Cut() {}
+
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 

@@ -78,7 +78,7 @@ func (t *Tail) copy(w io.Writer, r io.Reader) {
 		n, err := r.Read(buf)
 		if n > 0 {
 			w.Write(buf[:n])
-			t.add(buf[:n])
+			t.Write(buf[:n])
 		}
 		if err != nil {
 			return
@@ -86,13 +86,15 @@ func (t *Tail) copy(w io.Writer, r io.Reader) {
 	}
 }
 
-func (t *Tail) add(b []byte) {
+// Write keeps the end of b. It never fails.
+func (t *Tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, b...)
 	if over := len(t.kept) - tailSize; over > 0 {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
+	return len(b), nil
 }
 
 func (t *Tail) String() string {

@@ -8,9 +8,9 @@ import (
 func TestTailKeepsTheEnd(t *testing.T) {
 	tl := new(Tail)
 	for range 10 {
-		tl.add([]byte(strings.Repeat("x", tailSize/3)))
+		tl.Write([]byte(strings.Repeat("x", tailSize/3)))
 	}
-	tl.add([]byte("end"))
+	tl.Write([]byte("end"))
 	if got := tl.String(); len(got) != tailSize || !strings.HasSuffix(got, "xend") {
 		t.Errorf("got %d bytes that end with %q", len(got), got[max(0, len(got)-10):])
 	}

@@ -1,0 +1,85 @@
+package restart
+
+import (
+	"os"
+
+	"example.com/restart/internal/inprocess"
+	"example.com/restart/internal/manager"
+	"example.com/restart/internal/sockaddr"
+	"example.com/restart/internal/spawn"
+)
+
+func init() { inprocess.Register(newInProcess) }
+
+// newInProcess makes a Restarter for package restarttest. Its process is the
+// host's idea.
+func newInProcess(o Options, host inprocess.Host) (r *Restarter, exit func(), err error) {
+	listen := listen(sockaddr.Listen)
+	if host.Listen != nil {
+		listen = host.Listen
+	}
+	r, err = newRestarter(o, system{
+		program:   spawn.ProgramPath(),
+		inherit:   host.Inherit,
+		activated: func() []manager.Socket { return nil },
+		listen:    listen,
+		start:     host.Start,
+		notify:    host.Notify,
+		stop:      host.Stop,
+		lifeline: func() (*os.File, func(), error) {
+			f, err := host.Lifeline()
+			return f, func() {}, err
+		},
+		manager: unmanaged{refusal: host.Refusal},
+		process: new(process),
+		entered: func(State) {},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, r.exit, nil
+}
+
+// unmanaged is the manager of a process that nobody watches.
+type unmanaged struct {
+	manager.Nobody
+	refusal error
+}
+
+func (u unmanaged) Refusal() error { return u.refusal }
+
+// exit closes what the kernel closes at the end of a process.
+func (r *Restarter) exit() {
+	r.table.close()
+	for _, s := range r.table.list() {
+		s.exit()
+	}
+	if r.pred != nil {
+		r.pred.Conn.Close()
+	}
+	if !r.ran.Swap(true) {
+		r.close() // Run would have done so
+		return
+	}
+	r.mail.post(inLoop((*loop).exit))
+}
+
+// exit closes the socket and its connections.
+func (s *socket) exit() {
+	s.close()
+	if s.ln == nil {
+		return
+	}
+	here, leaving := s.ln.Conns().Seal()
+	for _, c := range append(here, leaving...) {
+		c.Close()
+	}
+}
+
+// exit leaves to others what is theirs now.
+func (l *loop) exit() {
+	l.exited = true
+	if l.successor != nil {
+		l.successor.Conn.Close()
+	}
+}
