@@ -116,3 +116,13 @@ func newHeld(version string) restart.Service {
 		io.Copy(io.Discard, c)
 	})
 }
+
+// alone waits until the earlier generations have ended.
+func alone(t *testing.T, g *restarttest.Generation) {
+	t.Helper()
+	select {
+	case <-g.Alone():
+	case <-time.After(patience):
+		t.Errorf("earlier generations live on: %+v", g.Status().Draining)
+	}
+}

@@ -66,7 +66,7 @@ func TestKillOfAPredecessor(t *testing.T) {
 	if got := p.Addr("web"); got != addr || second.Status().Generation != 2 {
 		t.Errorf("got generation %d on %s, want 2 on %s", second.Status().Generation, got, addr)
 	}
-	<-second.Alone()
+	alone(t, second)
 	if err := first.Wait(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
 		t.Errorf("got %v, want that it was killed", err)
 	}
@@ -88,7 +88,7 @@ func TestKillOfADrainingGeneration(t *testing.T) {
 		t.Error("got no error")
 	}
 	mustEnd(t, second)
-	<-third.Alone()
+	alone(t, third)
 	if got := dial(t, p, "held").readLine(); got != "3" {
 		t.Errorf("got %q, want 3", got)
 	}
@@ -113,7 +113,11 @@ func TestKillOfTheLastGeneration(t *testing.T) {
 		}
 	}
 	p := restarttest.New(t, restart.Options{})
-	p.Start(setup("1")).Kill()
+	first := p.Start(setup("1"))
+	first.Kill()
+	if err := first.Wait(); err == nil {
+		t.Error("got no error of a process that was killed")
+	}
 	if _, err := p.Restart(setup("2")); err == nil {
 		t.Error("restart of a dead program: got no error")
 	}

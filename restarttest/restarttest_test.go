@@ -39,7 +39,7 @@ func TestIdleConnectionMoves(t *testing.T) {
 	if old.State != restart.StateStopped || old.HandedOver != 1 || now.Adopted != 1 || now.Generation != 2 || !now.Listeners[0].Inherited {
 		t.Errorf("got %+v, then %+v", old, now)
 	}
-	<-second.Alone()
+	alone(t, second)
 }
 
 // sessions counts the lines of each connection.
