@@ -64,7 +64,8 @@ func newGeneration(p *Program, parent *Generation, conn *channel.Conn, lastWords
 	return g
 }
 
-// Next waits for the successor of g, and returns it when it serves. That is for
+// Next waits for the successor of g, and returns it when it serves and g accepts
+// no more. That is for
 // restarts by [Generation.Signal] or [restart.Restarter.Restart], and for a
 // successor that takes over because g was killed. It is an error if g ends, or
 // has ended, without one.
@@ -74,6 +75,7 @@ func (g *Generation) Next() (*Generation, error) {
 	gone := g.gone
 	for {
 		if isClosed(g.replaced) {
+			g.stopsAccepting()
 			return g.successor, nil
 		}
 		select {
@@ -87,6 +89,16 @@ func (g *Generation) Next() (*Generation, error) {
 		case <-bound.C:
 			return nil, fmt.Errorf("restarttest: generation %d has no successor after %v: %w", g.number, patience, g.Status().LastError)
 		}
+	}
+}
+
+// stopsAccepting waits until g accepts no more: for a moment, two generations do.
+func (g *Generation) stopsAccepting() {
+	select {
+	case <-g.Draining():
+		// Refused, but not before all listeners are stopped.
+		_ = g.Restarter.Restart(context.Background())
+	case <-g.gone:
 	}
 }
 
@@ -210,13 +222,13 @@ func (g *Generation) restarter() *restart.Restarter {
 // serves lets everybody know that g serves.
 func (g *Generation) serves() {
 	g.servedOnce.Do(func() {
+		close(g.served)
 		if p := g.parent; p != nil {
 			p.mu.Lock()
 			p.successor = g
 			p.mu.Unlock()
 			close(p.replaced)
 		}
-		close(g.served)
 	})
 }
 
