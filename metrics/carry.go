@@ -1,0 +1,92 @@
+package metrics
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"example.com/restart"
+	restarthttp "example.com/restart/http"
+)
+
+// Carry returns a service that is s, the server of the metrics, and that moves the
+// counts of restarts and phases to the successor, see the package documentation. The
+// successor's listener of the same name must have such a service, too; otherwise
+// its counts begin at zero. Counts that cannot be understood are dropped: metrics
+// never make a restart fail. Give each Collector one such server.
+func (c *Collector) Carry(s *restarthttp.Server) restart.Service { return &carrier{s, c} }
+
+// A carrier has the Server's methods; State and Restore are those of both.
+type carrier struct {
+	*restarthttp.Server
+	c *Collector
+}
+
+var _ interface {
+	restart.StateMerger
+	restart.Adopter
+	restart.Announcer
+	restart.Logging
+} = (*carrier)(nil)
+
+// cargo is the state of a carrier.
+type cargo struct {
+	Server []byte `json:"server"` // its own state
+	Counts counts `json:"counts"`
+}
+
+// State implements restart.Stateful.
+func (s *carrier) State() ([]byte, error) {
+	server, err := s.Server.State()
+	if err != nil {
+		return nil, err
+	}
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.c.given = s.c.counts.clone()
+	return json.Marshal(cargo{server, s.c.given})
+}
+
+// Restore implements restart.Stateful.
+func (s *carrier) Restore(b []byte) error {
+	var state cargo
+	if json.Unmarshal(b, &state) != nil {
+		return s.Server.Restore(b) // it may be that of a bare Server
+	}
+	s.c.merge(state.Counts)
+	return s.Server.Restore(state.Server)
+}
+
+// lastEvent is how long LastState waits for the event of the restart. It is on its
+// way when the drain begins.
+const lastEvent = time.Second
+
+// LastState implements restart.StateMerger: the phases of this very restart.
+func (s *carrier) LastState() ([]byte, error) {
+	bound := time.NewTimer(lastEvent)
+	defer bound.Stop()
+	select {
+	case <-s.c.replaced:
+	case <-bound.C:
+		return nil, errors.New("restart/metrics: no event says that this process was replaced")
+	}
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return json.Marshal(s.c.counts.since(s.c.given))
+}
+
+// MergeState implements restart.StateMerger.
+func (s *carrier) MergeState(b []byte) error {
+	var more counts
+	if err := json.Unmarshal(b, &more); err != nil {
+		return err
+	}
+	s.c.merge(more)
+	return nil
+}
+
+func (c *Collector) merge(more counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.add(more)
+}
