@@ -30,7 +30,9 @@ func TestExportedAPI(t *testing.T) {
 		"tcp":         "tcp",
 		"control":     "control",
 		"servicetest": "servicetest",
+		"restarttest": "restarttest",
 		"grpcadapter": "grpcadapter",
+		"metrics":     "metrics",
 	} {
 		got := exported(t, dir)
 		if len(got) < 2 {

@@ -94,7 +94,7 @@ func TestReadmeProgramCompiles(t *testing.T) {
 func markdown(t *testing.T) map[string]string {
 	t.Helper()
 	docs := make(map[string]string)
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "examples/*/*.md", "storm/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "examples/*/*.md", "storm/*.md", "metrics/*.md"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,8 @@ import (
 // A Service serves the connections of one listener. A *http.Server is one as
 // it stands; package example.com/restart/http has one that loses nothing, and
 // example.com/restart/grpcadapter makes one of a *grpc.Server. [ServeOnce] helps
-// to write one, and package example.com/restart/servicetest tests it.
+// to write one, package example.com/restart/servicetest tests it, and
+// example.com/restart/restarttest tests a restart of it.
 //
 // Serve accepts from the listener until the listener is closed or Shutdown is
 // called. Serve owns the listener and may close it; Run closes it in any case. A
