@@ -108,6 +108,14 @@ func mustEnd(t *testing.T, g *restarttest.Generation) {
 	}
 }
 
+// held greets with its version and keeps each connection until the client goes.
+func held(version string) restarttest.Setup {
+	return func(r *restart.Restarter) error {
+		_, err := r.Add("held", "tcp", "127.0.0.1:0", newHeld(version))
+		return err
+	}
+}
+
 // newHeld makes a service that greets with its version and keeps each connection
 // until the client goes.
 func newHeld(version string) restart.Service {

@@ -96,14 +96,6 @@ func TestKillOfADrainingGeneration(t *testing.T) {
 	}
 }
 
-// held greets with its version and keeps each connection until the client goes.
-func held(version string) restarttest.Setup {
-	return func(r *restart.Restarter) error {
-		_, err := r.Add("held", "tcp", "127.0.0.1:0", newHeld(version))
-		return err
-	}
-}
-
 // A crash leaves nobody. The file of a Unix socket stays, and the next start
 // replaces it.
 func TestKillOfTheLastGeneration(t *testing.T) {
