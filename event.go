@@ -36,7 +36,7 @@ const (
 	EventPhase                       // a phase of the restart has ended well
 	EventFailed                      // a restart has failed, or was refused or vetoed: this process serves on
 	EventReplaced                    // the successor serves, and this process drains
-	EventStopping                    // this process drains, and has no successor
+	EventStopping                    // this process is to stop and has no successor: Options.LameDuck or the drain begins
 	EventDrained                     // the drain has ended
 )
 

@@ -34,6 +34,7 @@ type loop struct {
 	attempt    *attempt             // while restarting
 	successor  *handshake.Successor // from the moment when it serves
 	sender     *transfer.Sender     // to it
+	lameDuck   *time.Timer          // in that state
 	drain      *drain               // while draining
 	receivers  []*transfer.Receiver // of what earlier generations send
 	disowned   bool                 // the predecessor serves on at all our paths
@@ -55,6 +56,7 @@ type (
 		reply func(error)
 	}
 
+	liveAsked          struct{ reply chan<- struct{} } // closed as the answer
 	cancelAsked        struct{ reply chan<- bool }
 	hammerEarlierAsked struct {
 		generation int
@@ -109,6 +111,8 @@ func (l *loop) handle(m message) {
 	switch m := m.(type) {
 	case restartAsked:
 		l.askRestart(m.ctx, m.reply)
+	case liveAsked:
+		close(m.reply)
 	case cancelAsked:
 		m.reply <- l.cancelRestart()
 	case hammerEarlierAsked:
@@ -212,6 +216,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.fail(context.Cause(l.services.failing))
 		case <-l.starting.settling():
 			l.starting.settled = true
+		case <-l.lameDuckOver():
+			l.endLameDuck("Options.LameDuck")
 		case <-l.r.hammer:
 			l.swing("Hammer")
 		case <-done:
@@ -235,8 +241,9 @@ func (l *loop) run(ctx context.Context) error {
 var transitions = map[State][]State{
 	StateNew:        {StateStarting},
 	StateStarting:   {StateServing, StateDraining},
-	StateServing:    {StateRestarting, StateDraining},
+	StateServing:    {StateRestarting, StateLameDuck, StateDraining},
 	StateRestarting: {StateServing, StateDraining},
+	StateLameDuck:   {StateDraining},
 	StateDraining:   {StateStopped},
 	StateStopped:    {},
 }
@@ -260,7 +267,7 @@ func (s State) step(next State) State {
 
 // publish lets Status see where the loop stands.
 func (l *loop) publish() {
-	s := &Status{State: l.state, Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since}
+	s := &Status{State: l.state, Ready: l.ready(), Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since}
 	if l.successor != nil {
 		s.Successor = l.successor.PID
 		s.HandedOver = l.sender.Counts().Moved
@@ -281,11 +288,13 @@ func (l *loop) onSignal(sig os.Signal) {
 	switch {
 	case isEnding(sig) && l.held():
 		l.stopHeld(fmt.Errorf("restart: stopped by signal %v before it took over", sig))
+	case sig == os.Interrupt && l.state == StateLameDuck:
+		l.endLameDuck("signal " + sig.String())
 	case sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
 		l.swing("second signal " + sig.String())
 	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
 		l.askAgain()
-	case sig == syscall.SIGHUP && l.state == StateDraining:
+	case sig == syscall.SIGHUP && (l.state == StateLameDuck || l.state == StateDraining):
 		l.logFailure(ErrStopped) // no hook checks what is not to be done
 	default:
 		l.act(&action{sig: sig, ctx: l.actions.ctx, reply: l.logFailure})

@@ -26,6 +26,17 @@ type Options struct {
 	// only Hammer or SIGUSR2 ends the drain by force.
 	HammerTime time.Duration
 
+	// LameDuck is how long a process that is to stop serves on, accepting too,
+	// before its drain begins, so that a load balancer can find out and send
+	// clients elsewhere: [Status.Ready] is false, and services that are a
+	// [LameDuck] send their clients away. It applies to SIGTERM, SIGINT, Shutdown,
+	// the end of Run's context and a service that fails, never to a process that
+	// is replaced. SIGINT ends it: the drain begins. SIGUSR2 and Hammer end it and
+	// the drain. Another SIGTERM does not, because supervisors may send it twice.
+	// Restart returns ErrStopped meanwhile. Zero means not at all; negative is an
+	// error.
+	LameDuck time.Duration
+
 	// ReadyTimeout bounds a restart, from its beginning until the successor
 	// serves, calls of Command and State included. A successor that takes longer
 	// is killed. Zero means DefaultReadyTimeout; negative means no bound.
@@ -102,6 +113,9 @@ type Hook func(ctx context.Context, sig os.Signal) error
 func (o Options) withDefaults(startDir string) (Options, error) {
 	if o.SettleTime < 0 {
 		return o, fmt.Errorf("restart: Options.SettleTime is %v: it must not be negative", o.SettleTime)
+	}
+	if o.LameDuck < 0 {
+		return o, fmt.Errorf("restart: Options.LameDuck is %v: it must not be negative", o.LameDuck)
 	}
 	if o.HammerTime == 0 {
 		o.HammerTime = DefaultHammerTime

@@ -51,7 +51,7 @@ func (l *loop) refusal() error {
 		return ErrNotServing
 	case StateRestarting:
 		return ErrRestarting
-	case StateDraining, StateStopped:
+	case StateLameDuck, StateDraining, StateStopped:
 		return ErrStopped
 	case StateServing:
 	}

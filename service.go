@@ -43,6 +43,7 @@ import (
 //	[Adopter]      takes live connections from the predecessor, see [Handover]
 //	[KindAdopter]  says what kinds of them
 //	[Announcer]    counts connections that were told to close
+//	[LameDuck]     sends its clients elsewhere before the process stops
 //	[Logging]      gets the Restarter's logger
 //	[Preparer]     changes its socket before that is bound
 //	[io.Closer]    is closed by the hammer, before the connections that are left
@@ -138,6 +139,18 @@ type KindAdopter interface {
 type Announcer interface {
 	// Announced returns how many connections were told so far.
 	Announced() int
+}
+
+// LameDuck is implemented by a service that can send its clients elsewhere while
+// it still serves them, see [Options.LameDuck]. Those of packages
+// example.com/restart/http and example.com/restart/grpcadapter do.
+type LameDuck interface {
+	// BeginLameDuck is called at most once, when the process is to stop, from a
+	// goroutine of its own. The service goes on to accept and to serve. Shutdown
+	// follows; it may be called before BeginLameDuck has returned, and at once.
+	// BeginLameDuck may be called before Serve. It is not called when the process
+	// is replaced, nor without Options.LameDuck.
+	BeginLameDuck()
 }
 
 // Logging is implemented by a service that logs where the Restarter logs. The

@@ -166,8 +166,11 @@ func (l *loop) perform(a *action, done chan<- struct{}) {
 	case a.sig == syscall.SIGHUP:
 		l.restart(a, finish)
 		return
+	// These two came while the first one's hooks ran.
+	case a.sig == os.Interrupt && l.state == StateLameDuck:
+		l.endLameDuck("signal " + a.sig.String())
 	case a.sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
-		l.swing("second signal " + a.sig.String()) // came while the first one's hooks ran
+		l.swing("second signal " + a.sig.String())
 	case isEnding(a.sig):
 		l.stop("signal " + a.sig.String())
 	case isHammer(a.sig):

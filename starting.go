@@ -96,6 +96,9 @@ func (l *loop) startServices() {
 			if l.state != StateStarting {
 				l.keep(s)
 			}
+			if l.state == StateLameDuck {
+				tellLameDuck(s)
+			}
 		case s.ln != nil:
 			l.services.start(s)
 		default:
@@ -217,6 +220,7 @@ func (l *loop) accept(next stage) {
 	if err := l.r.pred.Stderr.Restore(); err != nil {
 		l.log.Error("restart: standard error stays a pipe", "error", err)
 	}
+	l.publish() // a readiness check may be what is accepted first
 	l.openAll()
 }
 

@@ -9,17 +9,18 @@ import (
 type State int
 
 // The states, in the order in which a process that is replaced at the first
-// attempt passes through them.
+// attempt passes through them; StateLameDuck is for one that stops.
 const (
 	StateNew        State = iota // Run has not been called
 	StateStarting                // services start; a predecessor may still serve
 	StateServing                 // accepting
 	StateRestarting              // accepting, while a successor starts
+	StateLameDuck                // accepting, about to stop, see Options.LameDuck
 	StateDraining                // replaced or stopping: finishing what was begun
 	StateStopped                 // Run has returned or is about to
 )
 
-var stateNames = [...]string{"new", "starting", "serving", "restarting", "draining", "stopped"}
+var stateNames = [...]string{"new", "starting", "serving", "restarting", "lameduck", "draining", "stopped"}
 
 func (s State) String() string {
 	if s >= 0 && int(s) < len(stateNames) {

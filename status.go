@@ -15,6 +15,12 @@ type Status struct {
 	Generation int   `json:"generation"` // from 1
 	PID        int   `json:"pid"`
 
+	// Ready says whether the service is available, which is what a readiness check
+	// asks. It is false before this process serves, and again from the moment when
+	// it is to stop; Options.LameDuck begins then. It stays true in a process that
+	// drains because another one has replaced it.
+	Ready bool `json:"ready"`
+
 	// Listeners in the order in which they were added.
 	Listeners []ListenerStatus `json:"listeners"`
 

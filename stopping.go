@@ -11,8 +11,9 @@ import (
 	"example.com/restart/internal/pidfile"
 )
 
-// stop begins a drain without a successor. An attempt that is under way is
-// ended first: should it have come too far, its successor serves on.
+// stop begins a drain without a successor, where there is a lame-duck time after
+// that. An attempt that is under way is ended first: should it have come too far,
+// its successor serves on.
 func (l *loop) stop(why string) {
 	switch l.state {
 	case StateRestarting:
@@ -23,14 +24,29 @@ func (l *loop) stop(why string) {
 			l.stopHeld(fmt.Errorf("restart: stopped before it took over: %s", why))
 			return
 		}
-		fallthrough
-	case StateServing:
 		l.log.Info("restart: stopping", "why", why)
 		l.startDrain()
+	case StateServing:
+		l.log.Info("restart: stopping", "why", why)
+		if l.r.options.LameDuck > 0 && l.servesClients() {
+			l.beginLameDuck()
+		} else {
+			l.startDrain()
+		}
+	case StateLameDuck:
+		if !l.servesClients() {
+			l.endLameDuck(why)
+			return
+		}
+		l.log.Info("restart: stopping already", "why", why)
 	case StateNew, StateDraining, StateStopped:
 		l.log.Info("restart: draining already", "why", why)
 	}
 }
+
+// servesClients reports whether there is anybody whom a lame duck could send
+// elsewhere: not if every service has ended, nor if the predecessor serves on.
+func (l *loop) servesClients() bool { return l.services.running > 0 && !l.disowned }
 
 // stopHeld stops a process that does not serve yet. Once the PID file is ours,
 // whoever stopped us meant the service, so it is to stop as soon as it is ours.
@@ -89,18 +105,20 @@ func (l *loop) fail(err error) {
 // startDrain begins to drain. Who has the sockets from here on decides what
 // there is to do: the successor, the predecessor that serves on, or nobody.
 func (l *loop) startDrain() {
-	held := l.held()
+	held, told := l.held(), l.state == StateLameDuck
 	l.to(StateDraining)
 	l.askWaiting()
 	close(l.r.draining)
 	l.r.table.close()
-	if l.successor == nil {
+	if l.successor == nil && !told {
 		l.r.events.emit(Event{Kind: EventStopping})
 	}
 	switch {
 	case l.successor != nil: // has been told by Replaced
 	case !l.predecessorServes():
-		l.manager.Stopping()
+		if !told {
+			l.manager.Stopping()
+		}
 	case l.starting.stage >= stageCommitted:
 		l.manager.GivingBack(l.r.pred.PID)
 	}
@@ -130,8 +148,11 @@ func (l *loop) startDrain() {
 	})
 }
 
-// swing ends the drain by force.
+// swing ends the drain by force, also one that would have begun later.
 func (l *loop) swing(why string) {
+	if l.state == StateLameDuck {
+		l.endLameDuck(why)
+	}
 	if l.state != StateDraining {
 		l.log.Info("restart: nothing drains, hammer ignored", "why", why)
 		return

@@ -23,9 +23,9 @@ type Server interface {
 // An Adapter is a [restart.Service] around a Server. Make one with NewServer or
 // New. Several goroutines may call its methods at once.
 type Adapter struct {
-	// Health, if not nil, is shut down when a drain begins and no successor
-	// serves the listener, because the process stops for good or because the
-	// successor has dropped the listener. A *health.Server of
+	// Health, if not nil, is shut down when the process is to stop for good, before
+	// [restart.Options.LameDuck], and when a successor has dropped the listener. A
+	// *health.Server of
 	// google.golang.org/grpc/health then reports NOT_SERVING for all services. A
 	// restart does not touch it. Health must be set before the Adapter is added
 	// to a Restarter.
@@ -35,6 +35,7 @@ type Adapter struct {
 	once     restart.ServeOnce
 	arrivals *arrivals
 	drain    sync.Once     // closes draining
+	withdraw sync.Once     // shuts Health down
 	draining chan struct{} // closed when the drain begins
 }
 
@@ -66,12 +67,22 @@ func (a *Adapter) Serve(l net.Listener) error {
 	return a.server.Serve(l)
 }
 
+// BeginLameDuck implements [restart.LameDuck]: it shuts Health down. Calls go on,
+// and nothing is said to clients before Shutdown.
+func (a *Adapter) BeginLameDuck() { a.withdrawHealth() }
+
+func (a *Adapter) withdrawHealth() {
+	if a.Health != nil {
+		a.withdraw.Do(a.Health.Shutdown)
+	}
+}
+
 // Shutdown implements [restart.Service]. It tells handlers and clients that the
 // process drains, and returns when the last call has ended. It returns ctx's
 // error if ctx ends first; the calls that are left then go on until Close.
 func (a *Adapter) Shutdown(ctx context.Context) error {
-	if a.Health != nil && !restart.Replaced(ctx) {
-		a.Health.Shutdown()
+	if !restart.Replaced(ctx) {
+		a.withdrawHealth()
 	}
 	a.beginDrain()
 	// Once it has begun to stop, the Server closes a connection that the

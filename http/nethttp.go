@@ -64,8 +64,11 @@ func (r *run) follow(s *http.Server) {
 		s.BaseContext = func(net.Listener) context.Context { return once() }
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if r.draining.Load() {
+		switch {
+		case r.draining.Load():
 			r.announce(w, req)
+		case r.server.lameDuck.Load():
+			r.sendAway(w, req)
 		}
 		if handler == nil {
 			http.DefaultServeMux.ServeHTTP(w, req)

@@ -74,6 +74,7 @@ type Server struct {
 	tickets    tickets
 	run        atomic.Pointer[run] // nil until Serve
 	announced  atomic.Int64        // connections told to close
+	lameDuck   atomic.Bool
 
 	selfCheck func() int // nil means the function of that name
 }

@@ -42,7 +42,8 @@ type Manager interface {
 	// Replaced says that the successor accepts and that this process drains.
 	Replaced(pid int)
 
-	// Stopping says that this process drains and no other one serves.
+	// Stopping says that this process is about to end and that no other one
+	// serves. It may serve on for some time before it drains.
 	Stopping()
 
 	// GivingBack says that this process ends and that its predecessor, which has
