@@ -14,8 +14,9 @@ import (
 var legal = map[State][]State{
 	StateNew:        {StateStarting},
 	StateStarting:   {StateServing, StateDraining},
-	StateServing:    {StateRestarting, StateDraining},
+	StateServing:    {StateRestarting, StateLameDuck, StateDraining},
 	StateRestarting: {StateServing, StateDraining},
+	StateLameDuck:   {StateDraining},
 	StateDraining:   {StateStopped},
 }
 
@@ -23,7 +24,7 @@ func TestStatesFollowTheTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := StateNew
 		for i := range rapid.IntRange(1, 30).Draw(t, "steps") {
-			next := State(rapid.IntRange(-1, 6).Draw(t, fmt.Sprint("next", i)))
+			next := State(rapid.IntRange(-1, int(StateStopped)+1).Draw(t, fmt.Sprint("next", i)))
 			got, stepped := tryStep(s, next)
 			if want := slices.Contains(legal[s], next); stepped != want {
 				t.Fatalf("from %v to %v: got stepped=%v, want %v", s, next, stepped, want)

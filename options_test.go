@@ -22,6 +22,7 @@ var optionRules = map[string]struct {
 	refused []any
 }{
 	"HammerTime":   {DefaultHammerTime, []any{time.Nanosecond, time.Duration(-1), time.Duration(math.MaxInt64)}, nil},
+	"LameDuck":     {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"ReadyTimeout": {DefaultReadyTimeout, []any{time.Nanosecond, time.Duration(-1), time.Duration(math.MaxInt64)}, nil},
 	"SettleTime":   {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"MaxDraining":  {DefaultMaxDraining, []any{1, -1}, nil},

@@ -12,7 +12,7 @@ import (
 // The JSON of a Status is read by people and scripts: words, no numbers.
 func TestStatusJSON(t *testing.T) {
 	s := Status{
-		State: StateServing, Generation: 3, PID: 7,
+		State: StateServing, Generation: 3, PID: 7, Ready: true,
 		Listeners: []ListenerStatus{{Name: "web", Network: "tcp", Address: "127.0.0.1:80", Inherited: true, Connections: 2}},
 		Version:   "v1.2.3", Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Draining: []Earlier{{Generation: 2, PID: 5, Version: "v1.2.2", Connections: 6}}, Adopted: 4,
@@ -26,6 +26,7 @@ func TestStatusJSON(t *testing.T) {
  "state": "serving",
  "generation": 3,
  "pid": 7,
+ "ready": true,
  "listeners": [
   {
    "name": "web",
