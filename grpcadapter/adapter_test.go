@@ -39,9 +39,9 @@ func (f *fake) Serve(l net.Listener) error { return f.serve(l) }
 func (f *fake) GracefulStop()              { <-f.graceful }
 func (f *fake) Stop()                      { f.stopOnce.Do(func() { close(f.stopped) }); <-f.hang }
 
-type fakeHealth struct{ down bool }
+type fakeHealth struct{ down int }
 
-func (h *fakeHealth) Shutdown() { h.down = true }
+func (h *fakeHealth) Shutdown() { h.down++ }
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
@@ -93,9 +93,35 @@ func TestHealthOfFinalDrain(t *testing.T) {
 	if err := a.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !h.down {
-		t.Error("the health was not shut down")
+	if h.down != 1 {
+		t.Errorf("the health was shut down %d times, want once", h.down)
 	}
+}
+
+// A lame duck withdraws its health first, and tells nobody else.
+func TestHealthOfALameDuck(t *testing.T) {
+	f := newFake()
+	close(f.graceful)
+	h := new(fakeHealth)
+	a := New(f)
+	a.Health = h
+	var _ restart.LameDuck = a
+	a.BeginLameDuck()
+	if h.down != 1 {
+		t.Errorf("the health was shut down %d times, want once", h.down)
+	}
+	select {
+	case <-restart.Draining(a.Context(t.Context())):
+		t.Error("handlers are told to end")
+	default:
+	}
+	if err := a.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h.down != 1 {
+		t.Errorf("the health was shut down %d times, want once", h.down)
+	}
+	New(f).BeginLameDuck() // without Health
 }
 
 func TestServeAfterShutdown(t *testing.T) {

@@ -46,6 +46,9 @@ func run() error {
 	if d, err := time.ParseDuration(os.Getenv("HAMMER")); err == nil {
 		o.HammerTime = d
 	}
+	if d, err := time.ParseDuration(os.Getenv("LAMEDUCK")); err == nil {
+		o.LameDuck = d
+	}
 	r, err := restart.New(o)
 	if err != nil {
 		return err
@@ -249,5 +252,35 @@ func TestHealthInProcesses(t *testing.T) {
 		t.Errorf("in the final drain: got %v, %v, want NOT_SERVING", r, err)
 	}
 	cancel()
+	p.WaitEnd()
+}
+
+// The health is taken back at the beginning of the lame-duck time, and calls go
+// on over old and new connections.
+func TestHealthOfALameDuckInProcesses(t *testing.T) {
+	p, g := start(t, "LAMEDUCK=1h")
+	g = p.Restart(g) // which is no stop
+	addr := g.Addr["grpc"]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cc := client(t, addr)
+	w, err := healthpb.NewHealthClient(cc).Watch(ctx, &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.Recv(); err != nil || r.Status != healthpb.HealthCheckResponse_SERVING {
+		t.Fatalf("at first: got %v, %v, want SERVING", r, err)
+	}
+	p.Signal(g.PID, syscall.SIGTERM)
+	if r, err := w.Recv(); err != nil || r.Status != healthpb.HealthCheckResponse_NOT_SERVING {
+		t.Errorf("lame duck: got %v, %v, want NOT_SERVING", r, err)
+	}
+	for name, cc := range map[string]*grpc.ClientConn{"old": cc, "new": client(t, addr)} {
+		if err := unary(t.Context(), pb.NewTestServiceClient(cc)); err != nil {
+			t.Errorf("lame duck, %s connection: %v", name, err)
+		}
+	}
+	cancel()
+	p.Signal(g.PID, syscall.SIGINT)
 	p.WaitEnd()
 }

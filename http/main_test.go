@@ -18,5 +18,6 @@ func TestMain(m *testing.M) {
 		"separate": role(serveSeparately),
 		"hooked":   role(serveHooked),
 		"own":      role(serveWithOptions),
+		"probed":   role(serveProbed),
 	}))
 }

@@ -179,3 +179,27 @@ func serveWithOptions() error {
 	}
 	return nil
 }
+
+// serveProbed serves what load balancers ask for, on connections that stay where
+// they are in a restart. When it is to stop it is a lame duck for TEST_LAMEDUCK.
+func serveProbed() error {
+	lameDuck, err := time.ParseDuration(os.Getenv("TEST_LAMEDUCK"))
+	if err != nil {
+		return err
+	}
+	r, err := restart.New(restart.Options{LameDuck: lameDuck})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", answerPID)
+	mux.Handle("/readyz", restarthttp.ReadyHandler(r))
+	mux.Handle("/livez", restarthttp.LiveHandler(r))
+	s := newServer("web", mux)
+	s.Linger = time.Minute
+	restarthttp.PretendCannotMove(s)
+	if err := restarthttp.SetDefault(r); err != nil {
+		return err
+	}
+	return restarthttp.Serve(context.Background(), s)
+}

@@ -18,7 +18,7 @@ import (
 // A Server has no methods of http.Server that would bypass it, such as ServeTLS.
 func TestNothingIsPromoted(t *testing.T) {
 	want := []string{
-		"Adopt", "AdoptedKinds", "After", "Announced", "Before", "Close", "ListenAndServe", "ListenAndServeTLS",
+		"Adopt", "AdoptedKinds", "After", "Announced", "Before", "BeginLameDuck", "Close", "ListenAndServe", "ListenAndServeTLS",
 		"RegisterOnShutdown", "Restore", "Serve", "SetLogger", "Shutdown", "State",
 	}
 	var got []string
@@ -43,6 +43,7 @@ var (
 	_ restart.Adopter     = (*Server)(nil)
 	_ restart.KindAdopter = (*Server)(nil)
 	_ restart.Logging     = (*Server)(nil)
+	_ restart.LameDuck    = (*Server)(nil)
 )
 
 // A Server without an http.Server says so, and does not panic.
