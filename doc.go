@@ -86,6 +86,11 @@
 // lock: opened before Run, it would keep every successor from becoming ready.
 // [Status] lists the earlier processes that still live.
 //
+// With [Options.LameDuck] a process that is to stop for good serves on for a while
+// before it drains, so that load balancers and their clients can go elsewhere
+// without losing anything. [Status.Ready] is what a readiness check asks, and
+// [Restarter.Live] what a liveness check asks.
+//
 // # Live connections and state
 //
 // A service may hand connections over instead of finishing them. The context of

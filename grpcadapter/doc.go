@@ -9,6 +9,9 @@
 // begun and connect anew, to the successor. A call that ends within the time of
 // the drain does not fail.
 //
+// [Adapter.Health] is for health checks (grpc.health.v1): they fail as soon as the
+// process is to stop, and never because it is replaced.
+//
 // Streams that may last for long should end when the process drains. The
 // handler learns of it by [restart.Draining] and returns codes.Unavailable when
 // the client can go on with another stream:

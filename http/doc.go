@@ -36,4 +36,8 @@
 // the handler's to end. It learns of the drain by [restart.Draining]; for each
 // connection that is at another moment within the linger time, so that not all
 // clients come back at once.
+//
+// [ReadyHandler] and [LiveHandler] answer the checks of load balancers and
+// orchestrators. With [restart.Options.LameDuck] a server that is to stop sends
+// away its clients of HTTP/1 while it still serves them.
 package restarthttp
