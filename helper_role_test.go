@@ -35,6 +35,7 @@ const configVar = "RESTART_TEST_CONFIG"
 type config struct {
 	Listeners                []listenerConfig
 	HammerTime, ReadyTimeout time.Duration
+	LameDuck                 time.Duration
 	MaxDraining              int
 	PIDFile                  string
 
@@ -100,8 +101,9 @@ func serverRole() {
 	}
 	o := Options{
 		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, MaxDraining: cfg.MaxDraining, PIDFile: cfg.PIDFile,
-		Logger:  slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Command: cfg.command,
+		Logger:   slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Command:  cfg.command,
+		LameDuck: cfg.LameDuck,
 	}
 	sys := realSystem()
 	if cfg.Sibling {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/systemdtest"
@@ -75,6 +76,23 @@ func TestSystemdHearsOfARestart(t *testing.T) {
 	}
 	s.stop()
 	wantMessage(t, systemd, pid, "STOPPING=1", "STATUS=Stopping: generation 3 finishes what it has begun")
+	wantSilence(t, systemd)
+}
+
+// systemd hears of a stop at its beginning, while the process still serves, and
+// of nothing more.
+func TestSystemdHearsOfALameDuck(t *testing.T) {
+	s, systemd := notified(t, config{LameDuck: time.Hour})
+	pid := s.PID()
+	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1")
+	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
+	s.Signal(pid, syscall.SIGTERM)
+	wantMessage(t, systemd, pid, "STOPPING=1", "STATUS=Stopping: generation 1 finishes what it has begun")
+	if _, _, got := s.who(); got != pid {
+		t.Errorf("process %d answers, want %d", got, pid)
+	}
+	s.Signal(pid, syscall.SIGINT)
+	s.WaitEnd()
 	wantSilence(t, systemd)
 }
 
