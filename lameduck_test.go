@@ -364,3 +364,25 @@ func TestLive(t *testing.T) {
 		t.Errorf("after Run: got %v, want ErrStopped", err)
 	}
 }
+
+// Nobody can be quicker than the change of Status: it comes before the services
+// accept.
+func TestSuccessorIsReadyBeforeItAccepts(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(o.commit)
+	ready := false
+	x.inLoop(func(l *loop) {
+		l.takeOver(false)
+		ready = x.r.Status().Ready
+	})
+	if !ready {
+		t.Error("not ready although it accepts")
+	}
+	inScript(o.die)
+	x.reached(StateServing, 1)
+}
