@@ -21,7 +21,8 @@ import (
 )
 
 // haproxyConfig puts two servers behind one address. Nothing is tried twice. The
-// listening socket is descriptor 3.
+// listening socket is descriptor 3. A slow machine must not make haproxy take a
+// server for dead: inter bounds the connection of a check, too.
 const haproxyConfig = `
 global
 	stats socket %[1]s mode 600
@@ -30,6 +31,7 @@ defaults
 	retries 0
 	no option redispatch
 	timeout connect 30s
+	timeout check 30s
 	timeout client 30s
 	timeout server 30s
 frontend in
@@ -39,7 +41,7 @@ backend servers
 	balance roundrobin
 	option httpchk GET /readyz
 	http-check expect status 200
-	default-server check inter 50ms fall 1 rise 1
+	default-server check inter 2s fastinter 50ms fall 2 rise 1
 	server a %[2]s
 	server b %[3]s
 `
