@@ -32,6 +32,7 @@ func TestRequirementsAreFew(t *testing.T) {
 		"github.com/coreos/go-systemd/v22",
 		"github.com/google/renameio/v2",
 		"github.com/hashicorp/go-multierror",
+		"golang.org/x/crypto", // only chacha20poly1305, see docs/adr/0014-chacha20.md
 		"golang.org/x/sync",
 		"golang.org/x/sys",
 		// For tests.
