@@ -21,6 +21,9 @@ func (r *run) adopt(socket net.Conn, state []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := r.allows(nc); err != nil {
+		return err
+	}
 	c := r.newConn(nc)
 	c.park(m.awaits(), r.waitUntil(m))
 	if !r.parked.admit(c) {
@@ -96,7 +99,7 @@ func (p *parked) admit(c *conn) bool {
 	p.start.Do(func() { p.serving.Go(func() { _ = p.serve(p) }) })
 	p.conns.add(c)
 	p.waits.Go(func() {
-		if !c.awaitByte() || !p.deliver(c) {
+		if !c.awaitByte() || !p.deliver(c.served()) {
 			c.Close()
 		}
 	})

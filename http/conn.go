@@ -15,6 +15,7 @@ import (
 type conn struct {
 	net.Conn // the socket, or what mover.attach has made of it
 	home     *conns
+	tapped   *tapped // Conn, if it is one
 
 	ahead []byte  // read before net/http had the connection; the reader's alone
 	first [1]byte // what ahead refers to
@@ -39,7 +40,8 @@ const (
 // newConn wraps c, which has been accepted or made by mover.attach. The result is
 // not yet in home.
 func newConn(c net.Conn, home *conns, m mobility) *conn {
-	return &conn{Conn: c, home: home, life: life{mobility: m}}
+	t, sealed := c.(*tapped)
+	return &conn{Conn: c, home: home, tapped: t, life: life{mobility: m, sealed: sealed}}
 }
 
 // carryOutLocked does what v demands for the deadline. It returns what gives the
@@ -95,8 +97,10 @@ func (c *conn) begin(m mode, release func()) {
 	c.release = release
 	release, _ = c.carryOutLocked(c.life.begin(m))
 	c.signal.sendWithin(c.home.lingerTime())
+	looked, _ := c.carryOutLocked(c.lookLocked())
 	c.mu.Unlock()
 	call(release)
+	call(looked)
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -107,8 +111,15 @@ func (c *conn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	for {
+		c.look()
 		n, err := c.Conn.Read(p)
-		if c.noteRead(p, n, err) == actReturn {
+		switch c.noteRead(p, n, err) {
+		case actReadOn:
+		case actProbe:
+			if n := c.probe(p); n > 0 {
+				return n, nil
+			}
+		default:
 			return n, err
 		}
 	}
@@ -134,6 +145,9 @@ func (c *conn) noteRead(p []byte, n int, err error) action {
 // SetReadDeadline is called by net/http before each wait and each request.
 // During a drain another deadline may be in force than the one that it sets.
 func (c *conn) SetReadDeadline(t time.Time) error {
+	if c.isProbed() {
+		return c.tapped.SetReadDeadline(t) // it is not about the wait any more
+	}
 	c.mu.Lock()
 	c.asked = t
 	release, err := c.carryOutLocked(c.life.deadlineSet())

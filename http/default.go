@@ -33,6 +33,10 @@ var (
 // does before it serves should not be done twice.
 var DefaultKeeper = restart.KeeperAutomatic
 
+// DefaultMoveTLS is what NewServer and ListenAndServeTLS set in Server.MoveTLS.
+// Package endless has nothing of the kind.
+var DefaultMoveTLS bool
+
 // settleTime is how long a successor waits for a ListenAndServe that claims an
 // inherited listener, before it takes the listener for removed, see
 // [restart.Options.SettleTime].

@@ -94,8 +94,11 @@ func (r *run) modeOf(send sender) mode {
 		return modeLinger
 	}
 	if err := r.mover.check(); err != nil {
-		if errors.Is(err, errNetHTTP) {
+		switch {
+		case errors.Is(err, errNetHTTP):
 			r.server.logger().Warn("restart/http: net/http does not behave as known: connections are announced and closed, not moved")
+		case errors.Is(err, errCryptoTLS):
+			r.server.logger().Warn("restart/http: crypto/tls does not behave as known: connections are announced and closed, not moved")
 		}
 		return modeLinger
 	}
@@ -165,12 +168,15 @@ func (r *run) depart(c *conn) bool {
 	a, left := c.awaitsNow()
 	socket, state, err := r.mover.detach(c)
 	if err != nil {
+		r.server.logger().Error("restart/http: cannot move a connection: it is closed", "peer", c.RemoteAddr(), "error", err)
 		return false
 	}
+	defer clear(state) // there may be keys in it
 	m := newMoved(r.mover, a, left, state)
 	if to := r.send.Load(); to != nil {
 		if b, err := m.encode(); err == nil {
 			err = (*to).Send(socket, b)
+			clear(b)
 			if err == nil || errors.Is(err, restart.ErrUncertain) {
 				return true
 			}

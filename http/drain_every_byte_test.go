@@ -1,7 +1,9 @@
 package restarthttp
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -61,10 +63,16 @@ func TestDrainAtEveryByte(t *testing.T) {
 
 // splitAt sends the first bytes, begins a drain, and sends the rest.
 func splitAt(t *testing.T, sent string, want, paths []string, at int, wait string) {
+	newPair := func(t *testing.T, h http.Handler, _ ...*tls.Config) *pair { return newPair(t, h) }
+	splitOver(t, (*pair).dial, newPair, sent, want, paths, at, wait)
+}
+
+// splitOver is splitAt over what dial returns.
+func splitOver(t *testing.T, dial func(*pair) *client, newPair func(*testing.T, http.Handler, ...*tls.Config) *pair, sent string, want, paths []string, at int, wait string) {
 	t.Run(fmt.Sprint(at, wait), func(t *testing.T) {
 		e := new(echo)
 		p := newPair(t, e)
-		c := p.dial()
+		c := dial(p)
 		c.send(get("/first"))
 		c.receive("GET /first  ")
 

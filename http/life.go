@@ -23,6 +23,10 @@ type life struct {
 
 	announced announcement // by the last response
 
+	// sealed says that what is read are records of TLS: neither bytes nor lengths
+	// tell anything of a request, see conn.lookLocked.
+	sealed bool
+
 	// full is the size of net/http's empty read buffer. A read into less means
 	// that bytes of a next request have been taken out of the socket already.
 	// Zero means the size of the first read, which is smaller where net/http
@@ -41,6 +45,8 @@ const (
 	stageBusy                  // a request is read or answered
 	stageHijacked              // the handler has it
 	stageHTTP2                 // net/http's HTTP/2 has it
+	stageProbed                // net/http answers the probe, see tapped
+	stageTaken                 // the handler of the probe has it
 	stageClosed                // nobody has it: it was closed or has moved
 )
 
@@ -56,10 +62,11 @@ const (
 type wait uint8
 
 const (
-	waitBegins wait = iota // nothing has come
-	waitBlocks             // nothing has come, and net/http has set the deadline of its wait
-	waitEnded              // nothing has come, and the read was ended: Close moves
-	waitOver               // bytes of the request have come
+	waitBegins  wait = iota // nothing has come
+	waitBlocks              // nothing has come, and net/http has set the deadline of its wait
+	waitEnded               // nothing has come, and the read was ended: Close moves
+	waitTouched             // records of TLS have come, perhaps of the request
+	waitOver                // bytes of the request have come
 )
 
 // A mode says what a drain does with a connection that waits.
@@ -89,14 +96,14 @@ const notHTTP2 = -1
 func (l *life) waits() bool { return l.stage == stageWaiting || l.stage == stageParked }
 
 // untouched reports whether the connection waits and no request has begun.
-func (l *life) untouched() bool { return l.waits() && l.wait != waitOver }
+func (l *life) untouched() bool { return l.waits() && l.wait < waitTouched }
 
 // deadline returns the read deadline that should be in force.
 func (l *life) deadline() deadline {
 	switch {
 	case l.mode == modeMove && l.untouched():
 		return deadlinePast
-	case l.mode == modeLinger && l.waits():
+	case l.waits() && (l.mode == modeLinger || l.mode == modeMove && l.shakesHands()):
 		return deadlineLinger
 	}
 	return deadlineAsked
@@ -109,7 +116,7 @@ func (l *life) begin(m mode) (v verdict) {
 		m = modeLinger
 	}
 	l.mode = m
-	if l.untouched() || m == modeLinger && l.waits() {
+	if l.untouched() || m == modeLinger && l.waits() || l.shakesHands() {
 		v.deadline = l.deadline()
 	}
 	if m != modeMove || !l.untouched() {
@@ -129,7 +136,7 @@ func (l *life) deadlineSet() (v verdict) {
 		switch l.wait {
 		case waitBegins:
 			l.wait = waitBlocks
-		case waitBlocks:
+		case waitBlocks, waitTouched:
 			l.wait, v.turn = waitOver, turnOver
 		case waitEnded, waitOver:
 		}
@@ -153,12 +160,14 @@ func (l *life) arrived(b []byte) (v verdict) {
 		return v
 	case l.stage != stageWaiting:
 		return v
-	case l.awaits == awaitsNext && emptyLines(b): // net/http waits on
+	case l.awaits == awaitsNext && !l.sealed && emptyLines(b): // net/http waits on
+	case l.sealed:
+		l.wait, v.turn = max(l.wait, waitTouched), turnOver
 	default:
 		l.wait, v.turn = waitOver, turnOver
 	}
 	l.remember(b)
-	if l.awaits == awaitsFirst {
+	if l.awaits == awaitsFirst && !l.sealed {
 		l.scanPreface(b)
 	}
 	if l.mode != modeServe {
@@ -173,6 +182,9 @@ func (l *life) timedOut(room int) verdict {
 	if l.mode != modeMove || !l.untouched() {
 		return verdict{}
 	}
+	if l.sealed {
+		return verdict{action: actProbe}
+	}
 	if l.stage == stageParked || l.awaits == awaitsFirst || l.holdsNothing(l.full-room) {
 		l.wait = waitEnded
 		return verdict{}
@@ -180,6 +192,54 @@ func (l *life) timedOut(room int) verdict {
 	// The beginning of a request is in net/http's buffer. It is answered here.
 	l.wait = waitOver
 	return verdict{deadline: l.deadline(), turn: turnOver, action: actReadOn}
+}
+
+// shakesHands reports whether the connection has TLS and no request has come. It
+// may move when the handshake is over, and does not wait for that without bound.
+func (l *life) shakesHands() bool {
+	return l.sealed && l.stage == stageWaiting && l.awaits == awaitsFirst
+}
+
+// mayBeQuiet reports whether it makes a difference whether the records that have
+// come are part of a request.
+func (l *life) mayBeQuiet() bool {
+	return l.mode == modeMove && l.stage == stageWaiting && l.wait == waitTouched
+}
+
+// quiet says that they are not.
+func (l *life) quiet() verdict {
+	l.wait = waitBlocks
+	return verdict{deadline: l.deadline()}
+}
+
+// begun says that a record is under way: the request is answered here.
+func (l *life) begun() verdict {
+	l.wait = waitTouched
+	return verdict{deadline: l.deadline(), turn: turnOver}
+}
+
+// stays says that the connection cannot move.
+func (l *life) stays() verdict {
+	l.mobility = fixed
+	if l.mode == modeMove {
+		l.mode = modeLinger
+	}
+	return verdict{deadline: l.deadline(), turn: turnOver}
+}
+
+// probed says that crypto/tls has read the probe.
+func (l *life) probed() {
+	if l.waits() {
+		l.stage = stageProbed
+	}
+}
+
+// taken says that the handler of the probe has the connection, whose close moves
+// it.
+func (l *life) taken() {
+	if l.stage == stageProbed {
+		l.stage = stageTaken
+	}
 }
 
 // holdsNothing reports whether the n bytes in net/http's buffer are nothing that
@@ -245,7 +305,7 @@ func (l *life) idle() {
 // stageBusy, stageHijacked or stageHTTP2. Its own deadline is in force then.
 func (l *life) leaves(to stage) (v verdict) {
 	switch l.stage {
-	case stageHijacked, stageHTTP2, stageClosed:
+	case stageHijacked, stageHTTP2, stageClosed, stageProbed, stageTaken:
 		return v
 	case stageWaiting, stageParked:
 		v.turn = turnOver
@@ -268,7 +328,7 @@ func (l *life) close() (v verdict) {
 	switch {
 	case l.stage == stageClosed:
 		v.action = actNotTwice
-	case l.waits() && l.wait == waitEnded && l.mobility == movable:
+	case l.stage == stageTaken, l.waits() && l.wait == waitEnded && l.mobility == movable:
 		v.action = actMove
 	default:
 		v.action = actClose

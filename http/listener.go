@@ -3,20 +3,23 @@ package restarthttp
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // An accepting listener makes conns of what it accepts.
 type accepting struct {
 	net.Listener
-	run *run
+	run     *run
+	accepts atomic.Bool // net/http has called Accept
 }
 
 func (l *accepting) Accept() (net.Conn, error) {
+	l.accepts.Store(true)
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	w := l.run.newConn(c)
+	w := l.run.newConn(l.run.mover.tap(c))
 	l.run.conns.add(w)
 	return w, nil
 }

@@ -20,6 +20,10 @@ type mover interface {
 	// Server.AdoptedKinds.
 	kind() string
 
+	// tap returns what is to be put between the socket of a connection that was
+	// accepted and who serves it: the socket itself, or a *tapped.
+	tap(socket net.Conn) net.Conn
+
 	// detach takes apart a connection that waits for a request and that net/http
 	// has given up. It returns the connection of the socket and what else the
 	// other end needs. After an error c is whole.
@@ -31,25 +35,20 @@ type mover interface {
 	attach(socket net.Conn, state []byte) (net.Conn, error)
 }
 
-// moverOf returns how the connections of s move. This is the one place that says
-// that those with TLS do not.
+// moverOf returns how the connections of s move.
 func moverOf(s *Server) mover {
-	if s.speaksTLS() {
-		return tlsMover{}
-	}
 	check := s.selfCheck
 	if check == nil {
 		check = selfCheck
 	}
+	if s.speaksTLS() {
+		return tlsMoverOf(s, check)
+	}
 	return plainMover{buffer: check()}
 }
 
-var (
-	errTLSStays = errors.New("restart/http: connections with TLS cannot move")
-
-	// errNetHTTP is for a net/http that does not pass the self-check.
-	errNetHTTP = errors.New("restart/http: net/http does not behave as known")
-)
+// errNetHTTP is for a net/http that does not pass the self-check.
+var errNetHTTP = errors.New("restart/http: net/http does not behave as known")
 
 // A plainMover moves connections of HTTP/1 without TLS. They are their sockets:
 // there is no state.
@@ -66,20 +65,11 @@ func (m plainMover) check() error {
 
 func (plainMover) kind() string { return "" }
 
+func (plainMover) tap(socket net.Conn) net.Conn { return socket }
+
 func (plainMover) detach(c *conn) (net.Conn, []byte, error) { return c.Conn, nil, nil }
 
 func (plainMover) attach(socket net.Conn, _ []byte) (net.Conn, error) { return socket, nil }
-
-// A tlsMover keeps connections with TLS where they are: their keys are in
-// crypto/tls.
-type tlsMover struct{}
-
-func (tlsMover) check() error { return errTLSStays }
-func (tlsMover) kind() string { return "tls" }
-
-func (tlsMover) detach(*conn) (net.Conn, []byte, error) { return nil, nil, errTLSStays }
-
-func (tlsMover) attach(net.Conn, []byte) (net.Conn, error) { return nil, errTLSStays }
 
 // A moved goes with a connection, as the state of restart.Handover.Send. Its zero
 // value is nil on the way, and means a plain connection that waits for a next

@@ -35,8 +35,14 @@ func newRun(s *Server, l net.Listener) *run {
 	// a drain has no time for it, and it brings into memory the code that the
 	// first requests will need.
 	r.mover = moverOf(s)
-	if m, ok := r.mover.(plainMover); ok {
+	switch m := r.mover.(type) {
+	case plainMover:
 		r.buffer = m.buffer
+	case tlsMover:
+		r.buffer = m.buffer
+		if m.log != nil {
+			m.log.Install(s.HTTP.TLSConfig) // a copy of our own
+		}
 	}
 	r.follow(s.HTTP)
 	return r
@@ -66,6 +72,9 @@ func (r *run) follow(s *http.Server) {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case r.draining.Load():
+			if r.takeOut(w, req, connState) {
+				return
+			}
 			r.announce(w, req)
 		case r.server.lameDuck.Load():
 			r.sendAway(w, req)
@@ -77,6 +86,9 @@ func (r *run) follow(s *http.Server) {
 		handler.ServeHTTP(w, req)
 	})
 	s.ConnState = func(nc net.Conn, state http.ConnState) {
+		if c := unwrap(nc); c != nil && c.isProbed() && state != http.StateClosed {
+			return // nobody has sent this request
+		}
 		// A deadline that the program sets for an idle connection must not seem
 		// to be one of net/http's, which count from here.
 		if state == http.StateIdle && connState != nil {
@@ -103,11 +115,28 @@ func (r *run) follow(s *http.Server) {
 
 // unwrap finds our connection below TLS.
 func unwrap(nc net.Conn) *conn {
-	if t, ok := nc.(*tls.Conn); ok {
+	switch t := nc.(type) {
+	case *tls.Conn:
 		nc = t.NetConn()
+	case *secure:
+		return t.conn
 	}
 	c, _ := nc.(*conn)
 	return c
+}
+
+// takeOut takes the connection of a probe from net/http, see conn.takeOut. The
+// program's connState sees that net/http has no more to do with it.
+func (r *run) takeOut(w http.ResponseWriter, req *http.Request, connState func(net.Conn, http.ConnState)) bool {
+	c, ok := req.Context().Value(connKey{}).(*conn)
+	if !ok {
+		return false
+	}
+	nc, probed := c.takeOut(w, req)
+	if probed && connState != nil {
+		connState(nc, http.StateClosed)
+	}
+	return probed
 }
 
 // stateChanged follows net/http's states. nc is what net/http has of c.
@@ -117,17 +146,25 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 		if c.isHTTP2(nc) {
 			c.leaves(stageHTTP2)
 			c.home.become(c, classHTTP2)
+			c.untap()
 		} else {
 			c.leaves(stageBusy)
 		}
 	case http.StateIdle:
 		c.mu.Lock()
 		c.life.idle()
+		if c.tapped != nil {
+			c.tapped.tap.Mark()
+		}
 		c.mu.Unlock()
 	case http.StateHijacked:
 		c.leaves(stageHijacked)
 		c.home.become(c, classHijacked)
+		c.untap()
 	case http.StateNew:
+		if c.tapped != nil {
+			c.tapped.above, _ = nc.(*tls.Conn)
+		}
 	case http.StateClosed: // Close was called before
 	}
 }

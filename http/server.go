@@ -47,6 +47,14 @@ type Server struct {
 	// certificates are then those of HTTP.TLSConfig.
 	TLS bool
 
+	// MoveTLS makes connections of HTTP/1 with TLS move to the successor like those
+	// without, if it has MoveTLS set too: TLS 1.3, and TLS 1.2 with AEAD cipher
+	// suites. Their keys then go from process to process, in memory only. In the
+	// successor such a connection is not a *tls.Conn, which ConnContext and
+	// ConnState must expect, and has no ExportKeyingMaterial. See
+	// docs/security.md for what that means, and docs/connections.md for what moves.
+	MoveTLS bool
+
 	// BeforeBegin, if not nil, is called with the address that the server is
 	// bound to, just before it starts to serve. In a successor that is before it
 	// has taken over, and it may yet fail to; [restart.Restarter.Serving] tells
@@ -83,13 +91,15 @@ type Server struct {
 // with TLS), with the package's default time-outs. A nil handler means
 // http.DefaultServeMux.
 func NewServer(addr string, handler http.Handler) *Server {
-	return Wrap(&http.Server{
+	s := Wrap(&http.Server{
 		Addr:           addr,
 		Handler:        handler,
 		ReadTimeout:    DefaultReadTimeout,
 		WriteTimeout:   DefaultWriteTimeout,
 		MaxHeaderBytes: DefaultMaxHeaderBytes,
 	})
+	s.MoveTLS = DefaultMoveTLS
+	return s
 }
 
 // Wrap returns &Server{HTTP: s}. Add the result to a Restarter instead of s

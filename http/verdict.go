@@ -31,6 +31,7 @@ type action uint8
 const (
 	actReturn   action = iota // a read: return what it brought
 	actReadOn                 // a read: ended for a move that cannot be
+	actProbe                  // a read: ended for a move, which takes a probe
 	actClose                  // a close: close the socket
 	actMove                   // a close: move the connection
 	actNotTwice               // a close: there was one before
