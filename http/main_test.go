@@ -14,6 +14,7 @@ func TestMain(m *testing.M) {
 		"plain":    role(servePlain),
 		"announce": role(serveAnnounced),
 		"tls":      role(serveTLS),
+		"movetls":  role(serveMoveTLS),
 		"listed":   role(serveListed),
 		"separate": role(serveSeparately),
 		"hooked":   role(serveHooked),
