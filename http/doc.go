@@ -28,7 +28,9 @@
 // first request, in the new process's value or what is left of the old one's,
 // whichever is shorter.
 //
-// Connections with TLS or HTTP/2 cannot move. Their clients are told to come
+// Connections of HTTP/1 with TLS move too if [Server.MoveTLS] is set in both
+// processes; docs/connections.md lists which. Other connections with TLS, and
+// those with HTTP/2, cannot move. Their clients are told to come
 // back, by "Connection: close" or GOAWAY, one after another. Until then and for
 // [Server.Linger] they are served by the old process.
 //

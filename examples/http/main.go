@@ -22,6 +22,8 @@ var me string // as the answers say it
 func main() {
 	me = fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
 	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
+	cert := flag.String("cert", "", "`file` of a certificate: serve HTTPS, with the key in the file of -key")
+	key := flag.String("key", "", "`file` of the certificate's key")
 	flag.Parse()
 
 	mux := http.NewServeMux()
@@ -31,7 +33,13 @@ func main() {
 	// /download and a WebSocket at /ws.
 	mux.Handle("/", endpoints.Handler(version))
 
-	err := restarthttp.ListenAndServe(*addr, mux) // instead of http.ListenAndServe
+	restarthttp.DefaultMoveTLS = true // connections with TLS move too: see docs/security.md
+	var err error
+	if *cert == "" {
+		err = restarthttp.ListenAndServe(*addr, mux) // instead of http.ListenAndServe
+	} else {
+		err = restarthttp.ListenAndServeTLS(*addr, *cert, *key, mux)
+	}
 	if !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}
