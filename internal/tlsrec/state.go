@@ -122,7 +122,7 @@ func (s *State) ConnectionState() (tls.ConnectionState, error) {
 	cs := withoutExporter()
 	cs.Version, cs.CipherSuite, cs.HandshakeComplete = s.Version, s.Suite, true
 	cs.DidResume, cs.HelloRetryRequest, cs.CurveID = d.Resumed, d.Retried, d.Curve
-	cs.NegotiatedProtocol, cs.NegotiatedProtocolIsMutual = d.Protocol, true
+	cs.NegotiatedProtocol = d.Protocol
 	cs.ServerName, cs.TLSUnique = d.ServerName, d.Unique
 	cs.OCSPResponse, cs.SignedCertificateTimestamps = d.OCSP, d.SCTs
 	var err error
