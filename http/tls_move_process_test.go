@@ -334,6 +334,7 @@ func TestSuccessorIsKilledWhileTLSConnectionsMove(t *testing.T) {
 		}
 	}
 	t.Logf("%d connections: %d served on, %d lost with the successor", len(clients), answered, closed)
-	f.WaitExit(g.PID)
+	f.Wait(1, fmt.Sprintf("end pid=%d error=<nil>", g.PID))
+	f.WaitEnd()
 	checkSeen(t, seen, sent)
 }
