@@ -130,7 +130,8 @@ func TestRefusedTLSConnectionIsServedOn(t *testing.T) {
 func TestUncertainTLSConnectionIsClosedWithoutAByte(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, config *tls.Config) {
 		p := newTLSPair(t, new(echo))
-		p.sendBy(func(c net.Conn, _ []byte) error { c.Close(); return restart.ErrUncertain })
+		sent := make(chan net.Conn, 1)
+		p.sendBy(func(c net.Conn, _ []byte) error { sent <- c; return restart.ErrUncertain })
 		wire := &counted{Conn: p.dial().Conn}
 		c := p.secure(wire, config)
 		c.send(get("/1"))
@@ -139,6 +140,7 @@ func TestUncertainTLSConnectionIsClosedWithoutAByte(t *testing.T) {
 		before := wire.read.Load()
 		p.drain()
 		p.end()
+		(<-sent).Close() // as restart.Handover does; later here, so that an alert would be seen
 		if _, err := c.br.ReadByte(); err == nil {
 			t.Error("got a byte")
 		}
