@@ -25,11 +25,31 @@ func (r *run) adopt(socket net.Conn, state []byte) error {
 		return err
 	}
 	c := r.newConn(nc)
+	if m.Kept != nil {
+		if !r.resume(c, m.Kept, false) {
+			return http.ErrServerClosed
+		}
+		return nil
+	}
 	c.park(m.awaits(), r.waitUntil(m))
 	if !r.parked.admit(c) {
 		return http.ErrServerClosed
 	}
 	return nil
+}
+
+// resume has net/http read a request that is not over once more. It reports
+// false, and leaves c to the caller, if it cannot.
+func (r *run) resume(c *conn, q *keptRequest, dead bool) bool {
+	k := resumeKept(c, q)
+	k.dead.Store(dead)
+	c.ahead = q.replay()
+	c.kept.Store(k)
+	c.mu.Lock()
+	c.life.unpark()
+	c.mu.Unlock()
+	r.resumes.Store(true)
+	return r.parked.admit(c)
 }
 
 // waitUntil is when the wait for a request times out, zero if never. A
@@ -99,7 +119,7 @@ func (p *parked) admit(c *conn) bool {
 	p.start.Do(func() { p.serving.Go(func() { _ = p.serve(p) }) })
 	p.conns.add(c)
 	p.waits.Go(func() {
-		if !c.awaitByte() || !p.deliver(c.served()) {
+		if !c.keeps() && !c.awaitByte() || !p.deliver(c.served()) {
 			c.Close()
 		}
 	})

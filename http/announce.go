@@ -86,6 +86,14 @@ func (s *signal) sendWithin(bound time.Duration) {
 	}
 }
 
+// sendNow sends the signal at once, unless that is under way.
+func (s *signal) sendNow() {
+	if s.stage != signalSent {
+		s.stage = signalNot
+		s.sendWithin(0)
+	}
+}
+
 func (s *signal) send() {
 	s.stage = signalSent
 	ch := s.ch

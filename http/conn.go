@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,9 @@ type conn struct {
 	home     *conns
 	tapped   *tapped // Conn, if it is one
 
+	kept     atomic.Pointer[kept] // see Keep; nil for most
+	snapshot []byte               // the head of a request that may be given to Keep; its handlers' alone
+
 	ahead []byte  // read before net/http had the connection; the reader's alone
 	first [1]byte // what ahead refers to
 
@@ -26,6 +30,8 @@ type conn struct {
 	limited limited
 	release func() // gives the turn back that the drain gave; nil without one
 	signal  signal // tells handlers of the drain
+
+	interrupted bool // a deadline in the past is in force, to end a read of kept's
 }
 
 // A limited says whether the socket has a read deadline.
@@ -70,7 +76,7 @@ func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
 // limitLocked puts a read deadline in force. net/http sets none where there is
 // none several times in each request; that is not worth the runtime's lock.
 func (c *conn) limitLocked(t time.Time) error {
-	if t.IsZero() && c.limited == limitedNot {
+	if c.interrupted || t.IsZero() && c.limited == limitedNot {
 		return nil
 	}
 	switch {
@@ -95,8 +101,22 @@ func call(f func()) {
 func (c *conn) begin(m mode, release func()) {
 	c.mu.Lock()
 	c.release = release
-	release, _ = c.carryOutLocked(c.life.begin(m))
-	c.signal.sendWithin(c.home.lingerTime())
+	v := c.life.begin(m)
+	c.mu.Unlock()
+	moves := c.beginKept(m)
+	c.mu.Lock()
+	within := c.home.lingerTime()
+	switch moves {
+	case keptWebSocket: // its read says it
+		v.turn = turnKept
+		time.AfterFunc(turnBound, c.giveTurnBack)
+	case keptStream:
+		within = 0
+		fallthrough
+	default:
+		c.signal.sendWithin(within)
+	}
+	release, _ = c.carryOutLocked(v)
 	looked, _ := c.carryOutLocked(c.lookLocked())
 	c.mu.Unlock()
 	call(release)
@@ -104,6 +124,16 @@ func (c *conn) begin(m mode, release func()) {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if k := c.kept.Load(); k != nil {
+		if k.hijacked.Load() {
+			return k.read(p)
+		}
+		return k.readAhead(p)
+	}
+	return c.read(p)
+}
+
+func (c *conn) read(p []byte) (int, error) {
 	if len(c.ahead) > 0 && len(p) > 0 {
 		n := copy(p, c.ahead)
 		c.ahead = c.ahead[n:]
@@ -123,6 +153,13 @@ func (c *conn) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	if k := c.kept.Load(); k != nil {
+		return k.write(p)
+	}
+	return c.Conn.Write(p)
 }
 
 // noteRead tells the life what a read has brought.
@@ -150,6 +187,9 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	}
 	c.mu.Lock()
 	c.asked = t
+	if k := c.kept.Load(); k != nil {
+		k.deadlineSet(t)
+	}
 	release, err := c.carryOutLocked(c.life.deadlineSet())
 	c.mu.Unlock()
 	call(release)
@@ -173,6 +213,12 @@ func (c *conn) Close() error {
 	// comes into the set before this one goes, so that the set is not empty.
 	defer c.home.remove(c)
 	defer c.giveTurnBack()
+	if k := c.kept.Load(); k != nil {
+		if k.close() {
+			return nil
+		}
+		return c.Conn.Close()
+	}
 	if v.action == actMove && c.home.depart(c) {
 		return nil
 	}

@@ -15,6 +15,12 @@ type conns struct {
 	// here. It reports false if neither can be: the socket is to be closed.
 	depart func(*conn) bool
 
+	// departKept does the same for one whose request is not over. dead says that
+	// the handler is to see its end.
+	departKept func(c *conn, q *keptRequest, dead bool) bool
+
+	moveKept atomic.Bool // departKept can move them
+
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
 	mu    sync.Mutex

@@ -106,6 +106,7 @@ func (r *run) modeOf(send sender) mode {
 		return modeLinger
 	}
 	r.send.Store(&send)
+	r.conns.moveKept.Store(send.Adopts(keptKindOf(r.mover)))
 	return modeMove
 }
 
@@ -145,7 +146,7 @@ func (r *run) giveTurns(ctx context.Context, m mode, within time.Duration) {
 func moveAll(ctx context.Context, all []*conn) {
 	var waiting []*conn
 	for _, c := range all {
-		if c.waits() {
+		if c.waits() || c.keeps() {
 			waiting = append(waiting, c)
 		} else {
 			c.begin(modeMove, nil)
@@ -183,6 +184,34 @@ func (r *run) depart(c *conn) bool {
 		}
 	}
 	return r.keep(socket, m)
+}
+
+// departKept moves a connection whose request is not over. Where the successor
+// does not take it, the handler is called again here.
+func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
+	socket, state, err := r.mover.detach(c)
+	if err != nil {
+		return false
+	}
+	m := moved{Kind: keptKindOf(r.mover), State: state, Kept: q}
+	if to := r.send.Load(); to != nil && !dead {
+		if b, err := m.encode(); err == nil {
+			err = (*to).Send(socket, b)
+			if err == nil || errors.Is(err, restart.ErrUncertain) {
+				return true
+			}
+		}
+	}
+	nc, err := r.mover.attach(socket, m.State)
+	if err != nil {
+		return false
+	}
+	nc.SetDeadline(time.Time{})
+	if dead {
+		halfClose(nc)
+	}
+	next := newConn(nc, r.conns, fixed)
+	return r.resume(next, q, dead)
 }
 
 // keep serves on what the successor has not taken.

@@ -80,6 +80,16 @@ type moved struct {
 	First bool   `json:"first,omitempty"`   // no request has come yet
 	Left  int64  `json:"left_ms,omitempty"` // how long the wait may go on; 0: no bound
 	State []byte `json:"state,omitempty"`   // the mover's
+
+	Kept *keptRequest `json:"kept,omitempty"` // of the kind keptKindOf: the request that is not over
+}
+
+// keptKindOf names connections that m moves and whose request is not over.
+func keptKindOf(m mover) string {
+	if m.kind() == "" {
+		return "kept"
+	}
+	return m.kind() + "+kept"
 }
 
 // newMoved describes a connection that waits for such a request and has so much
@@ -107,6 +117,12 @@ func parseMoved(state []byte, by mover) (moved, error) {
 		if err := json.Unmarshal(state, &m); err != nil {
 			return moved{}, fmt.Errorf("restart/http: decode the state of a connection: %w", err)
 		}
+	}
+	if m.Kept != nil && m.Kind == keptKindOf(by) {
+		if m.Kept.Kind != keptWebSocket && m.Kept.Kind != keptStream {
+			return moved{}, fmt.Errorf("restart/http: attach a request of unknown kind %q", m.Kept.Kind)
+		}
+		return m, nil
 	}
 	if m.Kind != by.kind() {
 		return moved{}, fmt.Errorf("restart/http: attach a connection of kind %q: this server has kind %q", m.Kind, by.kind())

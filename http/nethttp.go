@@ -23,6 +23,7 @@ type run struct {
 	successor func(context.Context) sender
 	send      atomic.Pointer[sender] // set while connections move
 	draining  atomic.Bool
+	resumes   atomic.Bool // a request has moved here that was not over
 }
 
 // newRun puts a run between l and net/http.
@@ -30,6 +31,7 @@ func newRun(s *Server, l net.Listener) *run {
 	r := &run{server: s, successor: senderFrom}
 	r.listener = &accepting{Listener: l, run: r}
 	r.conns = newConns(r.depart)
+	r.conns.departKept = r.departKept
 	r.parked = newParked(l.Addr(), r.conns, s.HTTP.Serve)
 	// The self-check that this makes has its place here, while nobody waits yet:
 	// a drain has no time for it, and it brings into memory the code that the
@@ -78,6 +80,9 @@ func (r *run) follow(s *http.Server) {
 			r.announce(w, req)
 		case r.server.lameDuck.Load():
 			r.sendAway(w, req)
+		}
+		if req.Header["Upgrade"] != nil || r.resumes.Load() {
+			w = r.prepareKeep(w, req)
 		}
 		if handler == nil {
 			http.DefaultServeMux.ServeHTTP(w, req)
@@ -157,9 +162,12 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 			c.tapped.tap.Mark()
 		}
 		c.mu.Unlock()
+		c.snapshot = nil
+		if k := c.kept.Load(); k != nil && !k.idle() {
+			c.kept.Store(nil)
+		}
 	case http.StateHijacked:
-		c.leaves(stageHijacked)
-		c.home.become(c, classHijacked)
+		c.hijack()
 		c.untap()
 	case http.StateNew:
 		if c.tapped != nil {

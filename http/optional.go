@@ -15,10 +15,14 @@ func (c *conn) NetConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limited = limitedPerhaps
+	c.pin()
 	return c.Conn
 }
 
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if c.keeps() {
+		return io.Copy(onlyWriter{c}, r)
+	}
 	if rf, ok := c.Conn.(io.ReaderFrom); ok {
 		return rf.ReadFrom(r) // sendfile(2)
 	}
@@ -28,6 +32,9 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 type onlyWriter struct{ io.Writer }
 
 func (c *conn) CloseWrite() error {
+	if k := c.kept.Load(); k != nil && k.over.Load() {
+		return ErrMoved
+	}
 	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
 	}
@@ -35,6 +42,7 @@ func (c *conn) CloseWrite() error {
 }
 
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	c.pin()
 	if sc, ok := c.Conn.(syscall.Conn); ok {
 		return sc.SyscallConn()
 	}

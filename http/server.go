@@ -210,10 +210,14 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 // AdoptedKinds implements [restart.KindAdopter]: a Restarter calls it.
 func (s *Server) AdoptedKinds() []string {
 	r := s.run.Load()
-	if r == nil || r.mover.check() != nil || r.mover.kind() == "" {
+	if r == nil || r.mover.check() != nil {
 		return nil
 	}
-	return []string{r.mover.kind()}
+	kinds := []string{keptKindOf(r.mover)}
+	if kind := r.mover.kind(); kind != "" {
+		kinds = append(kinds, kind)
+	}
+	return kinds
 }
 
 // RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a

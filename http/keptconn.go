@@ -1,0 +1,96 @@
+package restarthttp
+
+import "time"
+
+// What a kept asks of its conn.
+
+// beginKept is begin for a connection that is kept. It returns what kind moves,
+// empty if none does.
+func (c *conn) beginKept(m mode) keptKind {
+	k := c.kept.Load()
+	if k == nil {
+		return ""
+	}
+	if m == modeMove && k.leave() {
+		return k.kind
+	}
+	if k.hijacked.Load() {
+		c.home.become(c, classHijacked)
+	}
+	return ""
+}
+
+// hijack is net/http's change to http.StateHijacked.
+func (c *conn) hijack() {
+	c.leaves(stageHijacked)
+	if k := c.kept.Load(); k != nil && k.hijack() {
+		if m := c.mode(); m == modeServe || m == modeMove && k.leave() {
+			return
+		}
+	}
+	c.home.become(c, classHijacked)
+}
+
+// stayHijacked makes c one that the handler cares for.
+func (c *conn) stayHijacked() {
+	c.home.become(c, classHijacked)
+	c.tell()
+}
+
+// keeps reports whether c is kept.
+func (c *conn) keeps() bool { return c.kept.Load() != nil }
+
+func (c *conn) mode() mode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life.mode
+}
+
+func (c *conn) movable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life.mobility == movable
+}
+
+// pin keeps c here: others may read and write below it.
+func (c *conn) pin() {
+	if k := c.kept.Load(); k != nil {
+		k.stays.Store(true)
+	}
+}
+
+// sentEarly reports whether anything came after the head of the request, which ends
+// in an empty line.
+func (c *conn) sentEarly() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.life.last[:]) != "\n\r\n"
+}
+
+// tellAtOnce tells the handler of a stream, which moves then: nobody comes back.
+func (c *conn) tellAtOnce() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.signal.sendNow()
+}
+
+// interrupt ends a read that blocks, see endInterrupt.
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.limitLocked(time.Unix(1, 0)) // what is closed needs none
+	c.interrupted = true
+}
+
+// endInterrupt reports whether a read was ended by interrupt, and puts the
+// handler's deadline in force again.
+func (c *conn) endInterrupt() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.interrupted {
+		return false
+	}
+	c.interrupted = false
+	_ = c.limitLocked(c.asked)
+	return true
+}
