@@ -34,8 +34,9 @@
 // back, by "Connection: close" or GOAWAY, one after another. Until then and for
 // [Server.Linger] they are served by the old process.
 //
-// A connection that a handler keeps for long, a WebSocket or an event stream, is
-// the handler's to end. It learns of the drain by [restart.Draining]; for each
+// A connection that a handler keeps for long, a WebSocket, an event stream or a
+// long poll, moves if the handler asks for that by [Keep]. Otherwise it is the
+// handler's to end. It learns of the drain by [restart.Draining]; for each
 // connection that is at another moment within the linger time, so that not all
 // clients come back at once.
 //

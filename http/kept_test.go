@@ -764,7 +764,7 @@ func TestStreamEndsInSuccessor(t *testing.T) {
 		},
 		"no Keep":    func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hello")) },
 		"no content": func(w http.ResponseWriter, r *http.Request) { Keep(r, nil); w.WriteHeader(204) },
-		"forbidden":  func(w http.ResponseWriter, r *http.Request) { Keep(r, nil); http.Error(w, "no", 403) },
+		"forbidden":  func(w http.ResponseWriter, r *http.Request) { Keep(r, nil); http.Error(w, "no", http.StatusForbidden) },
 		"other type": func(w http.ResponseWriter, r *http.Request) { Keep(r, nil); w.Write([]byte("hello")) },
 	} {
 		t.Run(name, func(t *testing.T) {

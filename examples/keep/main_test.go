@@ -5,11 +5,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +67,48 @@ func TestNothingIsLost(t *testing.T) {
 	p.Gone(g.PID)
 }
 
+// A successor that is killed while connections move may take some with it. What is
+// left is answered once and in order.
+func TestSuccessorIsKilled(t *testing.T) {
+	bin := exampletest.Build(t, "1")
+	for i := range 6 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			p := exampletest.Start(t, bin, "-addr", "127.0.0.1:0")
+			g := p.Serving(1, 1)
+			addr := g.Addr["127.0.0.1:0"]
+			l := &load{halt: make(chan struct{})}
+			for range *clients {
+				for _, client := range []func() error{
+					func() error { return l.talk("ws://" + addr + "/coder") },
+					func() error { return l.talk("ws://" + addr + "/gorilla") },
+					func() error { return l.follow(addr) },
+					func() error { return l.poll(addr) },
+				} {
+					l.clients.Go(func() {
+						if err := client(); errors.Is(err, errWrong) {
+							t.Error(err)
+						}
+					})
+				}
+			}
+			l.wait(t, int64(20**clients))
+			p.Signal(g.PID, syscall.SIGHUP)
+			next := p.Serving(2, 1)
+			bound := time.Now().Add(exampletest.Patience)
+			for before := l.messages.Load(); l.messages.Load() < before+int64(i*i) && time.Now().Before(bound); {
+				runtime.Gosched() // another moment each time
+			}
+			p.Signal(next.PID, syscall.SIGKILL)
+			close(l.halt)
+			l.clients.Wait()
+			p.Exit() // nobody is left to serve
+		})
+	}
+}
+
+// errWrong is an answer that is not the one to the last message.
+var errWrong = errors.New("wrong answer")
+
 // A load is clients that stay and that never come back.
 type load struct {
 	halt     chan struct{}
@@ -111,7 +155,7 @@ func (l *load) talk(url string) error {
 			return err
 		}
 		if want := fmt.Sprintf("%d %d from ", n, n); !strings.HasPrefix(string(b), want) {
-			return fmt.Errorf("got %q, want %q", b, want)
+			return fmt.Errorf("%w: got %q, want %q", errWrong, b, want)
 		}
 		l.messages.Add(1)
 	}
@@ -144,7 +188,7 @@ func (l *load) follow(addr string) error {
 			continue
 		}
 		if id != fmt.Sprint(n) {
-			return fmt.Errorf("got event %s, want %d", id, n)
+			return fmt.Errorf("%w: got event %s, want %d", errWrong, id, n)
 		}
 		n++
 		l.messages.Add(1)
