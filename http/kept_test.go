@@ -717,6 +717,16 @@ func sse(say <-chan string, header http.Header) http.HandlerFunc {
 	}
 }
 
+// within gives a handler what it waits for.
+func within(t *testing.T, to chan<- string, s string) {
+	t.Helper()
+	select {
+	case to <- s:
+	case <-time.After(20 * time.Second):
+		t.Errorf("no handler waits for %q", s)
+	}
+}
+
 func TestStreamMoves(t *testing.T) {
 	say := make(chan string)
 	h := sse(say, nil)
@@ -741,13 +751,13 @@ func TestStreamMoves(t *testing.T) {
 			t.Fatalf("got %q, %v; want %q", got, err, want)
 		}
 	}
-	say <- "a"
+	within(t, say, "a")
 	hears("old a 1\n")
 	p.drain()
 	p.end()
-	say <- "b"
+	within(t, say, "b")
 	hears("new b 2\n")
-	say <- "end"
+	within(t, say, "end")
 	if rest, err := io.ReadAll(body); len(rest) != 0 || err != nil {
 		t.Errorf("rest %q, %v", rest, err)
 	}
@@ -783,7 +793,7 @@ func TestStreamEndsInSuccessor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			say <- "a"
+			within(t, say, "a")
 			p.drain()
 			b, err := io.ReadAll(resp.Body)
 			if string(b) != "old a 1\n" || err != nil {
@@ -821,7 +831,7 @@ func TestStreamsThatStay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			say <- "a"
+			within(t, say, "a")
 			c.send(test.more)
 			poll(t, "what was sent to be read", func() bool { return p.oldRun().conns.list()[0].sentEarly() == (test.more != "") })
 			p.drain()
@@ -858,7 +868,7 @@ func TestLongPollMoves(t *testing.T) {
 		c.send(get("/poll"))
 		poll(t, "the request", func() bool { return calls.Load() == int64(i+1) })
 		if i == 0 {
-			go func() { answer <- "" }()
+			go func() { within(t, answer, "") }()
 			if got := c.receive(want("/poll")); got != "old" {
 				t.Errorf("from %s", got)
 			}
@@ -866,12 +876,12 @@ func TestLongPollMoves(t *testing.T) {
 	}
 	p.drain()
 	p.end()
-	answer <- ""
+	within(t, answer, "")
 	if got := c.receive(want("/poll")); got != "new" {
 		t.Errorf("from %s", got)
 	}
 	c.send(get("/poll"))
-	answer <- ""
+	within(t, answer, "")
 	c.receive(want("/poll"))
 }
 
