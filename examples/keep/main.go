@@ -19,6 +19,7 @@ func main() {
 	flag.Parse()
 	http.HandleFunc("/coder", coder)
 	http.HandleFunc("/gorilla", gorilla)
+	http.HandleFunc("/gobwas", gobwas)
 	http.HandleFunc("/events", events)
 	http.HandleFunc("/poll", poll)
 	s := restarthttp.NewServer(*addr, nil)

@@ -43,6 +43,7 @@ func TestNothingIsLost(t *testing.T) {
 		for name, client := range map[string]func(*load, string) error{
 			"coder":   func(l *load, addr string) error { return l.talk("ws://" + addr + "/coder") },
 			"gorilla": func(l *load, addr string) error { return l.talk("ws://" + addr + "/gorilla") },
+			"gobwas":  func(l *load, addr string) error { return l.talk("ws://" + addr + "/gobwas") },
 			"events":  (*load).follow,
 			"poll":    (*load).poll,
 		} {
@@ -62,7 +63,7 @@ func TestNothingIsLost(t *testing.T) {
 	l.wait(t, int64(20**clients))
 	close(l.halt)
 	l.clients.Wait()
-	t.Logf("%d clients, %d restarts, %d messages", 4**clients, *restarts, l.messages.Load())
+	t.Logf("%d clients, %d restarts, %d messages", 5**clients, *restarts, l.messages.Load())
 	p.Signal(g.PID, syscall.SIGTERM)
 	p.Gone(g.PID)
 }
@@ -81,6 +82,7 @@ func TestSuccessorIsKilled(t *testing.T) {
 				for _, client := range []func() error{
 					func() error { return l.talk("ws://" + addr + "/coder") },
 					func() error { return l.talk("ws://" + addr + "/gorilla") },
+					func() error { return l.talk("ws://" + addr + "/gobwas") },
 					func() error { return l.follow(addr) },
 					func() error { return l.poll(addr) },
 				} {
