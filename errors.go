@@ -57,15 +57,16 @@ type Phase int
 
 // The phases of a restart, in order.
 const (
-	PhaseHooks   Phase = iota // a Before hook of SIGHUP refused it
-	PhasePrepare              // no process was started: Options.Command, the program's file or a service's State
-	PhaseStart                // the process could not be started
-	PhaseReady                // until the successor's services were ready
-	PhaseCommit               // until the PID file was written
-	PhaseGo                   // until the successor accepted
+	PhaseHooks     Phase = iota // a Before hook of SIGHUP refused it
+	PhasePrepare                // no process was started: Options.Command, the program's file or a service's State
+	PhaseStart                  // the process could not be started
+	PhaseReady                  // until the successor's services were ready
+	PhaseCommit                 // until the PID file was written
+	PhaseGo                     // until the successor accepted
+	PhaseProbation              // it was undone, see Options.Probation
 )
 
-var phaseNames = [...]string{"hooks", "prepare", "start", "ready", "commit", "go"}
+var phaseNames = [...]string{"hooks", "prepare", "start", "ready", "commit", "go", "probation"}
 
 func (p Phase) String() string {
 	if p >= 0 && int(p) < len(phaseNames) {

@@ -17,7 +17,7 @@ type Event struct {
 	Phase     Phase         // EventPhase: the one that has ended
 	Elapsed   time.Duration // of the phase, the restart or the drain
 	Successor int           // EventReplaced: its PID
-	Err       error         // EventFailed, EventDrained: what Restart or Run returns
+	Err       error         // EventFailed, EventUndone, EventDrained: why, or what Run returns
 
 	// EventDrained: what became of the connections. HandedOver went to the
 	// successor, Announced were told to close and Cut were closed by the hammer.
@@ -35,12 +35,13 @@ const (
 	EventRestarting                  // a restart begins
 	EventPhase                       // a phase of the restart has ended well
 	EventFailed                      // a restart has failed, or was refused or vetoed: this process serves on
-	EventReplaced                    // the successor serves, and this process drains
+	EventReplaced                    // the successor serves, and this process drains, at once or after Options.Probation
+	EventUndone                      // a restart was undone in its probation: this process serves again
 	EventStopping                    // this process is to stop and has no successor: Options.LameDuck or the drain begins
 	EventDrained                     // the drain has ended
 )
 
-var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "stopping", "drained"}
+var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "undone", "stopping", "drained"}
 
 func (k EventKind) String() string {
 	if k >= 0 && int(k) < len(eventNames) {

@@ -36,6 +36,7 @@ type config struct {
 	Listeners                []listenerConfig
 	HammerTime, ReadyTimeout time.Duration
 	LameDuck                 time.Duration
+	Probation                time.Duration
 	MaxDraining              int
 	PIDFile                  string
 
@@ -101,9 +102,10 @@ func serverRole() {
 	}
 	o := Options{
 		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, MaxDraining: cfg.MaxDraining, PIDFile: cfg.PIDFile,
-		Logger:   slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Command:  cfg.command,
-		LameDuck: cfg.LameDuck,
+		Probation: cfg.Probation,
+		Logger:    slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Command:   cfg.command,
+		LameDuck:  cfg.LameDuck,
 	}
 	sys := realSystem()
 	if cfg.Sibling {
@@ -283,6 +285,11 @@ func (s *lineService) lines(c net.Conn) {
 		case "restart":
 			err := s.r.Restart(context.Background())
 			fmt.Fprintf(c, "%q\n", fmt.Sprint(err))
+		case "undo":
+			fmt.Fprintf(c, "%q\n", fmt.Sprint(s.r.Undo(rest)))
+		case "fail": // as a bad release does
+			fmt.Fprintln(c, "failing")
+			s.fail <- errors.New(rest)
 		case "status":
 			st := s.r.Status()
 			st.LastError = nil // an interface does not survive JSON

@@ -17,6 +17,9 @@ func (l *loop) beginLameDuck() {
 	l.to(StateLameDuck)
 	l.r.events.emit(Event{Kind: EventStopping})
 	l.manager.Stopping()
+	if l.onTrial.lasts {
+		l.r.pred.Confirm() // it would serve again when this process ends
+	}
 	for _, s := range l.startedSockets() {
 		tellLameDuck(s)
 	}

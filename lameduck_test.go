@@ -377,7 +377,7 @@ func TestSuccessorIsReadyBeforeItAccepts(t *testing.T) {
 	inScript(o.commit)
 	ready := false
 	x.inLoop(func(l *loop) {
-		l.takeOver(false)
+		l.takeOver(false, false)
 		ready = x.r.Status().Ready
 	})
 	if !ready {

@@ -35,6 +35,8 @@ type loop struct {
 	successor  *handshake.Successor // from the moment when it serves
 	sender     *transfer.Sender     // to it
 	lameDuck   *time.Timer          // in that state
+	probation  *probation           // in that state
+	onTrial    trial                // in the successor, meanwhile
 	drain      *drain               // while draining
 	receivers  []*transfer.Receiver // of what earlier generations send
 	disowned   bool                 // the predecessor serves on at all our paths
@@ -56,8 +58,12 @@ type (
 		reply func(error)
 	}
 
-	liveAsked          struct{ reply chan<- struct{} } // closed as the answer
-	cancelAsked        struct{ reply chan<- bool }
+	liveAsked   struct{ reply chan<- struct{} } // closed as the answer
+	cancelAsked struct{ reply chan<- bool }
+	undoAsked   struct {
+		reason string
+		reply  chan<- error
+	}
 	hammerEarlierAsked struct {
 		generation int
 		reply      chan<- error
@@ -91,8 +97,8 @@ type (
 	// From the predecessor, see starting.go.
 	commitAsked   struct{ reply chan<- error }
 	takeOverAsked struct {
-		again bool
-		reply chan<- bool
+		again, probation bool
+		reply            chan<- bool
 	}
 	followEnded struct{ err error } // the handshake is over; nil: we serve
 	disowned    struct{ reason string }
@@ -100,6 +106,7 @@ type (
 		conn  *channel.Conn
 		names map[string]string
 	}
+	confirmed     struct{}                          // the predecessor has let go
 	ancestorEnded struct{ line handshake.Lifeline } // one of the earlier generations
 	ancestorsGone struct{}                          // all of them
 
@@ -115,6 +122,8 @@ func (l *loop) handle(m message) {
 		close(m.reply)
 	case cancelAsked:
 		m.reply <- l.cancelRestart()
+	case undoAsked:
+		m.reply <- l.askUndo(m.reason)
 	case hammerEarlierAsked:
 		l.hammerEarlier(m.generation, m.reply)
 	case serviceAccepts:
@@ -141,15 +150,20 @@ func (l *loop) handle(m message) {
 	case commitAsked:
 		m.reply <- l.commit()
 	case takeOverAsked:
-		m.reply <- l.takeOver(m.again)
+		m.reply <- l.takeOver(m.again, m.probation)
 	case followEnded:
 		l.endFollow(m.err)
 	case disowned:
 		l.disown(m.reason)
 	case channelCame:
 		l.receiveOn(m.conn, m.names)
+	case confirmed:
+		l.confirm()
 	case ancestorEnded:
 		l.log.Info("restart: an earlier generation has ended", "ended", m.line.Generation, "ended_pid", m.line.PID)
+		if m.line.PID == l.r.pred.PID {
+			l.confirm() // nobody can serve again
+		}
 	case ancestorsGone:
 		close(l.r.alone)
 	case drainEnded:
@@ -218,6 +232,10 @@ func (l *loop) run(ctx context.Context) error {
 			l.starting.settled = true
 		case <-l.lameDuckOver():
 			l.endLameDuck("Options.LameDuck")
+		case <-l.probation.over():
+			l.endProbation("Options.Probation is over")
+		case err := <-l.probation.said():
+			l.endProbationBy(err)
 		case <-l.r.hammer:
 			l.swing("Hammer")
 		case <-done:
@@ -242,7 +260,8 @@ var transitions = map[State][]State{
 	StateNew:        {StateStarting},
 	StateStarting:   {StateServing, StateDraining},
 	StateServing:    {StateRestarting, StateLameDuck, StateDraining},
-	StateRestarting: {StateServing, StateDraining},
+	StateRestarting: {StateServing, StateProbation, StateDraining},
+	StateProbation:  {StateServing, StateDraining},
 	StateLameDuck:   {StateDraining},
 	StateDraining:   {StateStopped},
 	StateStopped:    {},
@@ -267,9 +286,11 @@ func (s State) step(next State) State {
 
 // publish lets Status see where the loop stands.
 func (l *loop) publish() {
-	s := &Status{State: l.state, Ready: l.ready(), Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since}
+	s := &Status{State: l.state, Ready: l.ready(), Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since, OnProbation: l.onTrial.lasts}
 	if l.successor != nil {
 		s.Successor = l.successor.PID
+	}
+	if l.sender != nil {
 		s.HandedOver = l.sender.Counts().Moved
 	}
 	if l.drain != nil {
@@ -294,7 +315,7 @@ func (l *loop) onSignal(sig os.Signal) {
 		l.swing("second signal " + sig.String())
 	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
 		l.askAgain()
-	case sig == syscall.SIGHUP && (l.state == StateLameDuck || l.state == StateDraining):
+	case sig == syscall.SIGHUP && (l.state == StateProbation || l.state == StateLameDuck || l.state == StateDraining):
 		l.logFailure(ErrStopped) // no hook checks what is not to be done
 	default:
 		l.act(&action{sig: sig, ctx: l.actions.ctx, reply: l.logFailure})

@@ -15,7 +15,8 @@ var legal = map[State][]State{
 	StateNew:        {StateStarting},
 	StateStarting:   {StateServing, StateDraining},
 	StateServing:    {StateRestarting, StateLameDuck, StateDraining},
-	StateRestarting: {StateServing, StateDraining},
+	StateRestarting: {StateServing, StateProbation, StateDraining},
+	StateProbation:  {StateServing, StateDraining},
 	StateLameDuck:   {StateDraining},
 	StateDraining:   {StateStopped},
 }

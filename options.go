@@ -42,6 +42,17 @@ type Options struct {
 	// is killed. Zero means DefaultReadyTimeout; negative means no bound.
 	ReadyTimeout time.Duration
 
+	// Probation is how long this process stays ready to serve again after a
+	// successor has replaced it. During that time it keeps its listeners, services
+	// and live connections and goes on answering those; only new connections go to
+	// the successor. If the successor dies, if one of its services fails, or if
+	// [Restarter.Undo] is called, this process accepts again: nothing is lost but
+	// what the successor has accepted. The drain begins when the time is over, or
+	// earlier when either process is to stop or the successor to be restarted.
+	// Datagram sockets have no connections: both processes read from them.
+	// Zero means no probation; negative is an error.
+	Probation time.Duration
+
 	// SettleTime is for programs that call Add after Run, so that a successor
 	// cannot know whether an inherited listener that nobody has claimed was
 	// removed or comes late. A listener that is not claimed within SettleTime of
@@ -116,6 +127,9 @@ func (o Options) withDefaults(startDir string) (Options, error) {
 	}
 	if o.LameDuck < 0 {
 		return o, fmt.Errorf("restart: Options.LameDuck is %v: it must not be negative", o.LameDuck)
+	}
+	if o.Probation < 0 {
+		return o, fmt.Errorf("restart: Options.Probation is %v: it must not be negative", o.Probation)
 	}
 	if o.HammerTime == 0 {
 		o.HammerTime = DefaultHammerTime

@@ -25,6 +25,7 @@ var optionRules = map[string]struct {
 	"LameDuck":     {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"ReadyTimeout": {DefaultReadyTimeout, []any{time.Nanosecond, time.Duration(-1), time.Duration(math.MaxInt64)}, nil},
 	"SettleTime":   {nil, []any{time.Second}, []any{time.Duration(-1)}},
+	"Probation":    {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"MaxDraining":  {DefaultMaxDraining, []any{1, -1}, nil},
 	"PIDFile":      {nil, []any{"/run/x.pid"}, nil},
 	"Version":      {nil, []any{"v1"}, []any{strings.Repeat("v", maxVersion+1)}},

@@ -35,7 +35,7 @@ func (l *loop) ready() bool {
 	switch l.state {
 	case StateStarting:
 		return l.starting.stage == stageTaken // accepting, and the predecessor will hear of it
-	case StateServing, StateRestarting:
+	case StateServing, StateRestarting, StateProbation:
 		return true
 	case StateDraining, StateStopped:
 		return l.successor != nil || l.starting.stage >= stageTaken && l.predecessorServes()

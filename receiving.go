@@ -102,5 +102,8 @@ func (to recipient) Follow(conn *channel.Conn, names map[string]string) {
 // Drains implements transfer.Recipient.
 func (to recipient) Drains(generation, connections int) { to.r.drains(generation, connections) }
 
+// Confirmed implements transfer.Recipient.
+func (to recipient) Confirmed() { to.mail.post(confirmed{}) }
+
 // Aborted implements transfer.Recipient.
 func (to recipient) Aborted(reason string) { to.mail.post(disowned{reason}) }

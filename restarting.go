@@ -51,7 +51,7 @@ func (l *loop) refusal() error {
 		return ErrNotServing
 	case StateRestarting:
 		return ErrRestarting
-	case StateLameDuck, StateDraining, StateStopped:
+	case StateProbation, StateLameDuck, StateDraining, StateStopped:
 		return ErrStopped
 	case StateServing:
 	}
@@ -147,6 +147,10 @@ func (l *loop) restart(action *action, reply func(error)) {
 		reply(err)
 		return
 	}
+	if l.onTrial.lasts {
+		l.afterTrial(func() { l.restart(action, reply) })
+		return
+	}
 	l.to(StateRestarting)
 	l.r.events.emit(Event{Kind: EventRestarting})
 	phase := l.r.events.phases(action.began)
@@ -190,14 +194,21 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 		l.manager.Failed(err)
 		l.r.events.emit(Event{Kind: EventFailed, Err: err, Elapsed: time.Since(a.began)})
 	} else {
-		l.successor, l.sender = s, transfer.NewSender(s.Conn)
-		l.manager.Replaced(s.PID)
+		l.successor = s
 		l.r.events.emit(Event{Kind: EventReplaced, Successor: s.PID, Elapsed: time.Since(a.began)})
-		l.log.Info("restart: replaced, draining", "successor", s.PID, "elapsed", since(a.began))
 		if a.again == asked {
 			s.Signal(syscall.SIGHUP) // came after "go"
 		}
-		l.startDrain()
+		if s.Probation {
+			l.log.Info("restart: replaced, on probation", "successor", s.PID, "elapsed", since(a.began), "probation", l.r.options.Probation.String())
+			l.beginProbation()
+		} else {
+			l.log.Info("restart: replaced, draining", "successor", s.PID, "elapsed", since(a.began))
+			if l.r.options.Probation > 0 {
+				l.log.Warn("restart: no probation: the successor was built with an older version of this library")
+			}
+			l.letGo()
+		}
 	}
 	a.reply(err)
 	switch {
@@ -207,6 +218,13 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	case a.again != notAsked:
 		l.askAgain()
 	}
+}
+
+// letGo begins the drain for a successor that serves.
+func (l *loop) letGo() {
+	l.sender = transfer.NewSender(l.successor.Conn)
+	l.manager.Replaced(l.successor.PID)
+	l.startDrain()
 }
 
 // retakePIDFile puts our PID back if the successor came so far as to write its

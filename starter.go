@@ -50,16 +50,22 @@ func (s *starter) start(ctx context.Context) (*handshake.Successor, error) {
 			}
 			return p, nil
 		},
+		Probation: s.options.Probation > 0,
 		Replacing: s.sys.manager.Replacing,
 		Again:     s.again,
 		Passed:    func(step handshake.Step) { s.phase(phaseOf[step]) },
 		Log:       s.log,
 	}
 	successor, err := leader.Lead(ctx, manifest)
+	return successor, restartError(err)
+}
+
+// restartError makes a *RestartError of a *handshake.Failure.
+func restartError(err error) error {
 	if f, ok := errors.AsType[*handshake.Failure](err); ok {
-		return nil, &RestartError{Phase: phaseOf[f.Step], PID: f.PID, Exit: f.Exit, Stderr: f.Stderr, Err: f.Err}
+		return &RestartError{Phase: phaseOf[f.Step], PID: f.PID, Exit: f.Exit, Stderr: f.Stderr, Err: f.Err}
 	}
-	return successor, err
+	return err
 }
 
 var phaseOf = map[handshake.Step]Phase{
@@ -67,6 +73,8 @@ var phaseOf = map[handshake.Step]Phase{
 	handshake.Ready:  PhaseReady,
 	handshake.Commit: PhaseCommit,
 	handshake.Go:     PhaseGo,
+
+	handshake.Probation: PhaseProbation,
 }
 
 // A timeoutError says that a successor was not ready in time.

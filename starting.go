@@ -183,9 +183,9 @@ func (l *loop) follow() {
 				}
 				return <-reply
 			},
-			TakeOver: func(again bool) bool {
+			TakeOver: func(again, probation bool) bool {
 				reply := make(chan bool, 1)
-				return mail.post(takeOverAsked{again, reply}) && <-reply
+				return mail.post(takeOverAsked{again, probation, reply}) && <-reply
 			},
 		})
 		mail.post(followEnded{err})
@@ -205,11 +205,12 @@ func (l *loop) commit() error {
 }
 
 // takeOver makes this process the one that serves, and reports whether it is.
-func (l *loop) takeOver(again bool) bool {
+func (l *loop) takeOver(again, probation bool) bool {
 	if l.state != StateStarting {
 		return false // it has given up, and has said so
 	}
 	l.starting.again = l.starting.again || again
+	l.onTrial.lasts = probation
 	l.accept(stageTaken)
 	return true
 }
@@ -262,12 +263,8 @@ func (l *loop) serve() {
 		l.log.Info("restart: serving", "listener", s.name, "address", s.addr().String(), "inherited", s.inherited != "")
 	}
 	close(l.r.serving)
-	l.manager.Serving(l.r.generation)
-	for _, desc := range l.starting.dropped {
-		l.manager.GiveUp(desc)
-	}
-	for _, s := range l.startedSockets() {
-		l.keep(s)
+	if !l.onTrial.lasts {
+		l.lead()
 	}
 	l.watchAncestors()
 	switch {
@@ -277,6 +274,17 @@ func (l *loop) serve() {
 		l.askAgain()
 	}
 	l.askWaiting()
+}
+
+// lead makes this process the one that the manager watches.
+func (l *loop) lead() {
+	l.manager.Serving(l.r.generation)
+	for _, desc := range l.starting.dropped {
+		l.manager.GiveUp(desc)
+	}
+	for _, s := range l.startedSockets() {
+		l.keep(s)
+	}
 }
 
 // askWaiting asks for the restarts that could not be begun while this process

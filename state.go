@@ -15,12 +15,13 @@ const (
 	StateStarting                // services start; a predecessor may still serve
 	StateServing                 // accepting
 	StateRestarting              // accepting, while a successor starts
+	StateProbation               // replaced, may yet serve again, see Options.Probation
 	StateLameDuck                // accepting, about to stop, see Options.LameDuck
 	StateDraining                // replaced or stopping: finishing what was begun
 	StateStopped                 // Run has returned or is about to
 )
 
-var stateNames = [...]string{"new", "starting", "serving", "restarting", "lameduck", "draining", "stopped"}
+var stateNames = [...]string{"new", "starting", "serving", "restarting", "probation", "lameduck", "draining", "stopped"}
 
 func (s State) String() string {
 	if s >= 0 && int(s) < len(stateNames) {

@@ -32,6 +32,10 @@ type Status struct {
 	// Draining holds the earlier generations that have not ended, oldest first.
 	Draining []Earlier `json:"draining"`
 
+	// OnProbation says that the predecessor may yet have to serve again, see
+	// Options.Probation and [Restarter.Undo].
+	OnProbation bool `json:"on_probation,omitempty"`
+
 	// Successor is the PID of the process that has replaced this one, else 0.
 	Successor int `json:"successor,omitempty"`
 

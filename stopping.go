@@ -39,6 +39,11 @@ func (l *loop) stop(why string) {
 			return
 		}
 		l.log.Info("restart: stopping already", "why", why)
+	case StateProbation:
+		l.endProbation(why)
+		if l.state == StateServing {
+			l.stop(why) // it was undone at that very moment
+		}
 	case StateNew, StateDraining, StateStopped:
 		l.log.Info("restart: draining already", "why", why)
 	}
@@ -91,6 +96,10 @@ func (l *loop) fail(err error) {
 		return
 	}
 	l.result = join(l.result, err)
+	if l.onTrial.lasts {
+		l.giveBack(err)
+		return
+	}
 	switch l.state {
 	case StateDraining:
 	case StateRestarting:
@@ -107,6 +116,7 @@ func (l *loop) fail(err error) {
 func (l *loop) startDrain() {
 	held, told := l.held(), l.state == StateLameDuck
 	l.to(StateDraining)
+	l.endTrial()
 	l.askWaiting()
 	close(l.r.draining)
 	l.r.table.close()

@@ -20,6 +20,7 @@ func (s *Service) handler() http.Handler {
 	mux.HandleFunc("GET /status", s.getStatus)
 	mux.HandleFunc("POST /restart", s.postRestart)
 	mux.HandleFunc("POST /cancel", s.postCancel)
+	mux.HandleFunc("POST /undo", s.postUndo)
 	mux.HandleFunc("POST /stop", s.postStop)
 	mux.HandleFunc("POST /hammer", s.postHammer)
 	return onlyOwner(whole(mux))
@@ -150,7 +151,7 @@ func (s *Service) postRestart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.drain {
-		<-s.history.replaced
+		<-s.history.whenReplaced()
 		s.follow(w, ProgressReplaced)
 		return
 	}
@@ -244,6 +245,25 @@ func (s *Service) postCancel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]bool{"canceled": true})
+}
+
+// postUndo undoes the restart whose probation lasts. The request comes to the
+// successor, which gives back.
+func (s *Service) postUndo(w http.ResponseWriter, r *http.Request) {
+	p, err := params(r, "reason")
+	if err != nil {
+		badRequest(w, err)
+		return
+	}
+	reason := p["reason"]
+	if reason == "" {
+		reason = "asked for by the control socket"
+	}
+	if err := s.process.Undo(reason); err != nil {
+		answer(w, http.StatusConflict, &Error{Code: CodeRefused, Text: err.Error()})
+		return
+	}
+	answer(w, http.StatusOK, map[string]bool{"undone": true})
 }
 
 func (s *Service) postStop(w http.ResponseWriter, r *http.Request) {

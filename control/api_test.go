@@ -270,3 +270,43 @@ func TestModeOfTheSocket(t *testing.T) {
 		t.Errorf("got mode %v", got)
 	}
 }
+
+func TestUndo(t *testing.T) {
+	p := newFakeProcess()
+	var reasons []string
+	p.undo = func(reason string) error { reasons = append(reasons, reason); return nil }
+	_, c := listen(t, p)
+	for _, reason := range []string{"", "too many errors"} {
+		if err := c.Undo(t.Context(), reason); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := fmt.Sprintf("%q", reasons), `["asked for by the control socket" "too many errors"]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	p.undo = func(string) error { return errors.New("no probation") }
+	if e, ok := errors.AsType[*Error](c.Undo(t.Context(), "")); !ok || e.Code != CodeRefused || e.Text != "no probation" {
+		t.Errorf("got %v", e)
+	}
+}
+
+// Who follows a drain that does not come learns why.
+func TestFollowARestartThatIsUndone(t *testing.T) {
+	p := newFakeProcess()
+	p.restart = func(context.Context) error {
+		p.observer(restart.Event{Kind: restart.EventRestarting, Generation: 3})
+		p.observer(restart.Event{Kind: restart.EventReplaced, Generation: 3, Successor: 4802})
+		return nil
+	}
+	_, c := listen(t, p)
+	for range 2 { // and again
+		_, err := c.Restart(t.Context(), RestartOptions{Drain: func(now Progress) {
+			if now.Event == ProgressReplaced {
+				p.observer(restart.Event{Kind: restart.EventUndone, Generation: 3, Err: errors.New("it died")})
+			}
+		}})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Phase != "probation" || e.Text != "it died" {
+			t.Errorf("got %v", err)
+		}
+	}
+}

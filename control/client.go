@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"example.com/restart"
 )
 
 // A Client asks the program behind a control socket. The zero value with a Path is
@@ -89,6 +91,17 @@ func (c Client) Status(ctx context.Context) (Status, error) {
 // Cancel ends the restart that is under way. It is an error if there is none.
 func (c Client) Cancel(ctx context.Context) error {
 	return c.ask(ctx, http.MethodPost, "/cancel", nil, nil)
+}
+
+// Undo undoes the last restart while its probation lasts, see
+// [restart.Options.Probation]. The reason is for the log. It returns when the old
+// process has been told.
+func (c Client) Undo(ctx context.Context, reason string) error {
+	query := url.Values{}
+	if reason != "" {
+		query.Set("reason", reason)
+	}
+	return c.ask(ctx, http.MethodPost, "/undo", query, nil)
 }
 
 // Stop makes the program drain and end, and returns when the process has ended.
@@ -189,10 +202,14 @@ func follow(body io.Reader, f func(Progress)) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	if last.Event != ProgressDrained {
-		return errEndless
+	switch last.Event {
+	case ProgressDrained:
+		return nil
+	case ProgressUndone:
+		return &Error{Code: CodeFailed, Phase: restart.PhaseProbation.String(), Text: last.Error}
+	case ProgressReplaced, ProgressStopping, ProgressDraining:
 	}
-	return nil
+	return errEndless
 }
 
 // explain says what to do when the program cannot be asked.

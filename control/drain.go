@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -44,7 +46,7 @@ func (s *Service) follow(w http.ResponseWriter, first ProgressEvent) {
 		return
 	}
 	if s.report(c, first) != nil {
-		c.Close() // nobody listens
+		c.Close() // nobody listens, or the process does not end
 		return
 	}
 	untilExit.keep(c)
@@ -69,6 +71,9 @@ func detach(w http.ResponseWriter) (net.Conn, error) {
 	return net.FileConn(f)
 }
 
+// errUndone says that the process goes on.
+var errUndone = errors.New("the restart was undone")
+
 // report writes the answer.
 func (s *Service) report(c net.Conn, first ProgressEvent) error {
 	write := func(b []byte) error {
@@ -88,7 +93,7 @@ func (s *Service) report(c net.Conn, first ProgressEvent) error {
 	if err := write([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")); err != nil {
 		return err
 	}
-	began := time.Now()
+	began, undone := time.Now(), s.history.whenUndone()
 	last := s.progress(first, began)
 	if replaced, ok := s.history.lastReplaced(); ok {
 		last.Elapsed = replaced.Elapsed
@@ -102,6 +107,8 @@ func (s *Service) report(c net.Conn, first ProgressEvent) error {
 		select {
 		case <-s.history.over:
 			return line(s.end(began))
+		case <-undone:
+			return cmp.Or(line(s.undone(began)), errUndone)
 		case <-ticks.C:
 		}
 		now := s.progress(ProgressDraining, began)
@@ -122,6 +129,15 @@ func (s *Service) progress(event ProgressEvent, began time.Time) Progress {
 		Elapsed: Seconds(time.Since(began)), Connections: connections(st),
 		HandedOver: st.HandedOver, Announced: st.Announced,
 	}
+}
+
+// undone is the last line where there is no drain.
+func (s *Service) undone(began time.Time) Progress {
+	p := s.progress(ProgressUndone, began)
+	if list := s.history.list(); len(list) > 0 {
+		p.Error = list[len(list)-1].Error
+	}
+	return p
 }
 
 // end is the last line. By then EventDrained has come.

@@ -27,6 +27,7 @@ type fakeProcess struct {
 	observer func(restart.Event)
 	draining chan struct{}
 	stopped  chan struct{}
+	undo     func(reason string) error
 }
 
 func newFakeProcess() *fakeProcess {
@@ -44,6 +45,8 @@ func (p *fakeProcess) Hammer()                              {}
 func (p *fakeProcess) HammerEarlier(generation int) error   { return p.hammered(generation) }
 func (p *fakeProcess) Draining() <-chan struct{}            { return p.draining }
 func (p *fakeProcess) OnEvent(observer func(restart.Event)) { p.observer = observer }
+func (p *fakeProcess) Undo(reason string) error             { return p.undo(reason) }
+
 func (p *fakeProcess) set(change func(*restart.Status)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

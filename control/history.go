@@ -22,12 +22,27 @@ type history struct {
 	attempts []Attempt // oldest first
 	drained  *restart.Event
 
-	replaced chan struct{} // closed by EventReplaced
+	replaced chan struct{} // closed by EventReplaced, new after EventUndone
+	undone   chan struct{} // closed by EventUndone, then new
 	over     chan struct{} // closed by EventDrained
 }
 
 func newHistory() *history {
-	return &history{replaced: make(chan struct{}), over: make(chan struct{})}
+	return &history{replaced: make(chan struct{}), undone: make(chan struct{}), over: make(chan struct{})}
+}
+
+// whenReplaced returns a channel that is closed when a successor serves.
+func (h *history) whenReplaced() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.replaced
+}
+
+// whenUndone returns a channel that is closed when the next restart is undone.
+func (h *history) whenUndone() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.undone
 }
 
 // observe is the observer of the Restarter's events.
@@ -49,6 +64,14 @@ func (h *history) observe(e restart.Event) {
 		a := h.runningLocked(e)
 		a.Result, a.Elapsed, a.Successor = ResultReplaced, Seconds(e.Elapsed), e.Successor
 		close(h.replaced)
+	case restart.EventUndone:
+		if n := len(h.attempts); n > 0 {
+			a := &h.attempts[n-1]
+			a.Result, a.Successor, a.Error = ResultUndone, 0, e.Err.Error()
+		}
+		h.replaced = make(chan struct{})
+		close(h.undone)
+		h.undone = make(chan struct{})
 	case restart.EventDrained:
 		h.drained = &e
 		close(h.over)
@@ -147,7 +170,7 @@ func (h *history) merge(encoded []byte) error {
 // end of ctx, and notes how the drain went.
 func (h *history) noteDrain(ctx context.Context, p process) {
 	select {
-	case <-h.replaced:
+	case <-h.whenReplaced():
 	case <-ctx.Done():
 		return
 	}

@@ -111,3 +111,19 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("got %d, from %s on", len(list), list[0].Error)
 	}
 }
+
+// A restart that was undone, and the one after it.
+func TestHistoryOfAnUndoneRestart(t *testing.T) {
+	h := newHistory()
+	for second, e := range []restart.Event{
+		{Kind: restart.EventRestarting}, {Kind: restart.EventReplaced, Successor: 2},
+		{Kind: restart.EventUndone, Err: errors.New("it died")},
+		{Kind: restart.EventRestarting}, {Kind: restart.EventReplaced, Successor: 3},
+	} {
+		h.observe(at(second, 1, e))
+	}
+	if got, want := lines(h), "1 undone: it died; 1 replaced"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	<-h.whenReplaced()
+}

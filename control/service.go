@@ -29,6 +29,7 @@ type process interface {
 	Shutdown()
 	Hammer()
 	HammerEarlier(generation int) error
+	Undo(reason string) error
 	Status() restart.Status
 	Draining() <-chan struct{}
 	OnEvent(func(restart.Event))

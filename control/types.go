@@ -90,6 +90,7 @@ const (
 	ResultRunning  Result = "running"
 	ResultFailed   Result = "failed" // the process serves on
 	ResultReplaced Result = "replaced"
+	ResultUndone   Result = "undone" // in its probation: the process serves again
 )
 
 // A PhaseTime says how long a phase of a restart took.
@@ -126,6 +127,9 @@ type Progress struct {
 	HandedOver  int `json:"handed_over"`
 	Announced   int `json:"announced"`
 	Cut         int `json:"cut"`
+
+	// Error says why, in ProgressUndone.
+	Error string `json:"error,omitempty"`
 }
 
 // A ProgressEvent says what a Progress tells.
@@ -138,6 +142,7 @@ const (
 	ProgressStopping ProgressEvent = "stopping" // the drain begins
 	ProgressDraining ProgressEvent = "draining" // the counts have changed
 	ProgressDrained  ProgressEvent = "drained"  // the drain is over
+	ProgressUndone   ProgressEvent = "undone"   // there will be none: the process serves again
 )
 
 // Replaced is the answer to a restart that went well.

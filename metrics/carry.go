@@ -65,8 +65,11 @@ const lastEvent = time.Second
 func (s *carrier) LastState() ([]byte, error) {
 	bound := time.NewTimer(lastEvent)
 	defer bound.Stop()
+	s.c.mu.Lock()
+	replaced := s.c.replaced
+	s.c.mu.Unlock()
 	select {
-	case <-s.c.replaced:
+	case <-replaced:
 	case <-bound.C:
 		return nil, errors.New("restart/metrics: no event says that this process was replaced")
 	}

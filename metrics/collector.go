@@ -59,6 +59,9 @@ func (c *Collector) observe(e restart.Event) {
 		c.counts.Failures[resultOf(e.Err)]++
 	case restart.EventReplaced:
 		close(c.replaced)
+	case restart.EventUndone:
+		c.counts.Failures[resultUndone]++
+		c.replaced = make(chan struct{})
 	}
 }
 
@@ -69,6 +72,7 @@ const (
 	resultFailed   = "failed"  // a successor was tried, or could not be
 	resultRefused  = "refused" // nothing was tried; only if a signal asked for it
 	resultVetoed   = "vetoed"  // by a Before hook
+	resultUndone   = "undone"  // in its probation: the process serves again
 )
 
 // resultOf returns the result of a restart that has failed.

@@ -76,16 +76,19 @@ restart_generation 1
 # HELP restart_info Always 1. The label is the version of the program.
 # TYPE restart_info gauge
 restart_info{version="1.2"} 1
-# HELP restart_restarts_total Restarts since the last start from cold, by result: replaced, failed, refused or vetoed.
+# HELP restart_restarts_total Restarts since the last start from cold, by result: replaced, failed, refused, vetoed or undone.
 # TYPE restart_restarts_total counter
 restart_restarts_total{result="failed"} 0
 restart_restarts_total{result="refused"} 0
 restart_restarts_total{result="replaced"} 0
+restart_restarts_total{result="undone"} 0
 restart_restarts_total{result="vetoed"} 0
 # HELP restart_state 1 for the state that this process is in, 0 for the others.
 # TYPE restart_state gauge
 restart_state{state="draining"} 0
+restart_state{state="lameduck"} 0
 restart_state{state="new"} 0
+restart_state{state="probation"} 0
 restart_state{state="restarting"} 0
 restart_state{state="serving"} 1
 restart_state{state="starting"} 0

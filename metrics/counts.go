@@ -22,7 +22,7 @@ type histogram struct {
 // newCounts returns zeros for all results: increase needs something to begin with.
 func newCounts() counts {
 	return counts{
-		Failures: map[string]float64{resultFailed: 0, resultRefused: 0, resultVetoed: 0},
+		Failures: map[string]float64{resultFailed: 0, resultRefused: 0, resultVetoed: 0, resultUndone: 0},
 		Phases:   make(map[string]*histogram),
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 var (
 	restarts = prometheus.NewDesc("restart_restarts_total",
-		"Restarts since the last start from cold, by result: replaced, failed, refused or vetoed.", []string{"result"}, nil)
+		"Restarts since the last start from cold, by result: replaced, failed, refused, vetoed or undone.", []string{"result"}, nil)
 	phases = prometheus.NewDesc("restart_phase_duration_seconds",
 		"How long the phases of restarts took that ended well.", []string{"phase"}, nil)
 )
@@ -33,7 +33,8 @@ func counter(name, help string, count func(restart.Status) int) statusMetric {
 
 var states = []restart.State{
 	restart.StateNew, restart.StateStarting, restart.StateServing,
-	restart.StateRestarting, restart.StateDraining, restart.StateStopped,
+	restart.StateRestarting, restart.StateProbation, restart.StateLameDuck,
+	restart.StateDraining, restart.StateStopped,
 }
 
 var fromStatus = []statusMetric{

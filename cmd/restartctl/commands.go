@@ -54,7 +54,7 @@ func rootCommand() *cobra.Command {
 	root.PersistentFlags().Lookup("socket").DefValue = ""
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, command := range []*cobra.Command{
-		restartCommand(&client), statusCommand(&client), cancelCommand(&client), stopCommand(&client), hammerCommand(&client),
+		restartCommand(&client), statusCommand(&client), cancelCommand(&client), undoCommand(&client), stopCommand(&client), hammerCommand(&client),
 	} {
 		needSocket(command, &client)
 		root.AddCommand(command)
@@ -177,6 +177,27 @@ restart is under way.`,
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "canceled: the old process serves on")
+			return nil
+		},
+	}
+}
+
+func undoCommand(client *control.Client) *cobra.Command {
+	return &cobra.Command{
+		Use:   "undo [reason]",
+		Short: "Undo the last restart while its probation lasts",
+		Long: `undo gives the service back to the old process, if the program has a probation
+(Options.Probation) and it lasts: the old process accepts again, and the new one
+finishes what it has accepted and ends. The reason is for the log. The exit code is
+1 if no probation is under way.`,
+		Example: `  restartctl undo
+  restartctl undo "too many errors"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := client.Undo(cmd.Context(), strings.Join(args, "")); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "undone: the old process serves again")
 			return nil
 		},
 	}

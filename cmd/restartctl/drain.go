@@ -39,6 +39,8 @@ func (v *drainView) show(p control.Progress) {
 		v.count(p)
 	case control.ProgressDraining:
 		v.count(p)
+	case control.ProgressUndone:
+		v.close() // the error says it
 	case control.ProgressDrained:
 		v.close()
 		fmt.Fprintf(v.out, "process %d has drained in %s; connections handed over: %d, told to close: %d, closed by force: %d\n",

@@ -28,6 +28,7 @@ const (
 	Held     Phase = iota // Accept blocks: this process has not taken over yet
 	Open                  // Accept accepts
 	Emptying              // Accept takes what is queued, then blocks
+	Paused                // Accept blocks: another process accepts, and this one may again
 	Stopped               // Accept blocks: another process accepts
 	Closed                // Accept fails
 )
@@ -84,7 +85,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		phase, changed := l.enter()
 		switch phase {
-		case Held, Stopped:
+		case Held, Paused, Stopped:
 			<-changed
 			continue
 		case Closed:
@@ -105,7 +106,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		} else {
 			l.inFlight.Done()
 		}
-		if l.Phase() != phase {
+		if l.Phase() != phase || phase != Emptying && errors.Is(err, os.ErrDeadlineExceeded) {
 			continue // woken up to look again
 		}
 		if phase == Emptying && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -176,6 +177,20 @@ func (l *Listener) Phase() Phase {
 
 // Open lets Accept accept.
 func (l *Listener) Open() { l.set(Open) }
+
+// Pause makes Accept block until Resume. When it returns, every connection that
+// was accepted is tracked.
+func (l *Listener) Pause() {
+	l.set(Paused)
+	l.socket.SetDeadline(time.Now())
+	l.inFlight.Wait()
+}
+
+// Resume lets Accept accept after Pause.
+func (l *Listener) Resume() {
+	l.socket.SetDeadline(time.Time{})
+	l.set(Open)
+}
 
 // Stop makes Accept block and closes the socket, which another process has too.
 // When it returns, every connection that was accepted is tracked.

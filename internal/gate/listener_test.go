@@ -308,3 +308,46 @@ func TestAcceptOutlivesShortages(t *testing.T) {
 		t.Errorf("got %v, want EMFILE", err)
 	}
 }
+
+// A service must not notice a pause, whenever it comes.
+func TestPauseAndResume(t *testing.T) {
+	real, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := New(real.(Socket))
+	ln.Open()
+	conns, failed := make(chan net.Conn), make(chan error, 1)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				failed <- err
+				return
+			}
+			conns <- c
+		}
+	}()
+	for range 200 {
+		ln.Pause()
+		dial(t, ln, 1) // waits in the queue
+		select {
+		case <-conns:
+			t.Fatal("a connection was accepted in the pause")
+		default:
+		}
+		ln.Resume()
+		ln.Pause() // at once, perhaps before Accept has looked
+		ln.Resume()
+		select {
+		case c := <-conns:
+			c.Close()
+		case err := <-failed:
+			t.Fatalf("Accept: %v", err)
+		}
+	}
+	ln.Close()
+	if err := <-failed; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want net.ErrClosed", err)
+	}
+}

@@ -60,9 +60,10 @@ type Steps struct {
 	Commit func() error
 
 	// TakeOver makes the services accept. again says that a restart was asked
-	// for during this one. If TakeOver reports false, this process is ending and
-	// has told the predecessor so by Fail.
-	TakeOver func(again bool) bool
+	// for during this one, probation that the predecessor does not let go yet. If
+	// TakeOver reports false, this process is ending and has told the predecessor
+	// so by Fail.
+	TakeOver func(again, probation bool) bool
 }
 
 // Inherited opens the channel that the environment names, and removes the name:
@@ -121,7 +122,7 @@ func (f *Follower) Follow(steps Steps) error {
 	if err := f.await(wire.TypeGo, &msg); err != nil {
 		return err
 	}
-	if !steps.TakeOver(msg.Again) {
+	if !steps.TakeOver(msg.Again, msg.Probation) {
 		return ErrDeclined
 	}
 	f.tell(wire.TypeServing, wire.Serving{})
@@ -166,7 +167,7 @@ func (f *Follower) Ready(c Claims) {
 	for len(c.Claimed) > namesAtOnce || len(c.Adopts) > namesAtOnce {
 		f.tell(wire.TypeClaims, wire.Claims{Claimed: cut(&c.Claimed, namesAtOnce), Adopts: cut(&c.Adopts, namesAtOnce)})
 	}
-	f.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: c.Claimed, Adopts: c.Adopts})
+	f.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: c.Claimed, Adopts: c.Adopts, Probation: true})
 }
 
 const (

@@ -84,7 +84,7 @@ func TestCommitBeforeReadyIsRefused(t *testing.T) {
 	}
 	err := (&Follower{Conn: theirs}).Follow(Steps{
 		Commit:   func() error { t.Error("it committed"); return nil },
-		TakeOver: func(bool) bool { t.Error("it took over"); return false },
+		TakeOver: func(bool, bool) bool { t.Error("it took over"); return false },
 	})
 	if err == nil || !strings.Contains(err.Error(), "before ready") {
 		t.Errorf("got %v, want that it was not ready", err)

@@ -27,10 +27,11 @@ type Step int
 
 // The steps, in order.
 const (
-	Start  Step = iota // until the process runs
-	Ready              // until every service is ready to accept
-	Commit             // until the PID file is written
-	Go                 // until it accepts
+	Start     Step = iota // until the process runs
+	Ready                 // until every service is ready to accept
+	Commit                // until the PID file is written
+	Go                    // until it accepts
+	Probation             // until this process lets go
 )
 
 // A Leader is the old process's end of the handshake.
@@ -38,8 +39,13 @@ type Leader struct {
 	// Start starts the process with its end of the channel, which it borrows.
 	Start func(theirs *os.File, tail *spawn.Tail, greet spawn.Greeting) (spawn.Process, error)
 
+	// Probation says that the successor is to be on probation, if its version of
+	// this library knows what that is.
+	Probation bool
+
 	// Replacing is called when the successor has committed, before it is told to
-	// accept. An error gives up the restart.
+	// accept. An error gives up the restart. It is not called for a successor on
+	// probation.
 	Replacing func(pid int) error
 
 	// Again reports whether another restart was asked for during this one. It
@@ -55,8 +61,9 @@ type Leader struct {
 // A Successor is the process that leads on.
 type Successor struct {
 	Claims
-	PID  int // as it says itself: under a wrapper script not the one that was started
-	Conn *channel.Conn
+	PID       int // as it says itself: under a wrapper script not the one that was started
+	Conn      *channel.Conn
+	Probation bool // it is on probation, see Watch
 
 	proc spawn.Process
 }
@@ -129,8 +136,10 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	if err := a.await(wire.TypeCommitted, &wire.Committed{}); err != nil {
 		return err
 	}
-	if err := a.leader.Replacing(a.PID); err != nil {
-		return err
+	if a.Probation = a.leader.Probation && ready.Probation; !a.Probation {
+		if err := a.leader.Replacing(a.PID); err != nil {
+			return err
+		}
 	}
 
 	// From here on the successor may serve, so this process must either be
@@ -144,7 +153,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 		bound = deadline
 	}
 	a.Conn.SetDeadline(bound)
-	if err := a.Conn.Send(wire.TypeGo, wire.Go{Again: a.leader.Again()}); err != nil {
+	if err := a.Conn.Send(wire.TypeGo, wire.Go{Again: a.leader.Again(), Probation: a.Probation}); err != nil {
 		return a.quote(err)
 	}
 	if err := a.await(wire.TypeServing, &wire.Serving{}); err != nil {

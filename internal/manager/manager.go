@@ -39,6 +39,11 @@ type Manager interface {
 	// before Restarting, and that this process serves on.
 	Failed(err error)
 
+	// OnProbation says that the successor accepts, and that this process may yet
+	// have to serve again. It stays the one that the manager watches. Replacing
+	// and Replaced follow, or Failed.
+	OnProbation(pid int)
+
 	// Replaced says that the successor accepts and that this process drains.
 	Replaced(pid int)
 
@@ -99,6 +104,9 @@ func (Nobody) Replacing(int) error { return nil }
 
 // Failed does nothing.
 func (Nobody) Failed(error) {}
+
+// OnProbation does nothing.
+func (Nobody) OnProbation(int) {}
 
 // Replaced does nothing.
 func (Nobody) Replaced(int) {}

@@ -138,6 +138,14 @@ func (s *Systemd) Replacing(pid int) error {
 	return nil
 }
 
+// OnProbation ends the reload. This process stays the main one: were it the
+// successor, systemd would end both when that dies.
+func (s *Systemd) OnProbation(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leadLocked([]string{daemon.SdNotifyReady, status("Generation %d serves on probation as process %d", s.generation+1, pid)})
+}
+
 // Failed ends the reload. One that was refused begins here: systemd waits for
 // both if it has asked for it (Type=notify-reload). If the successor was the main process it has given
 // that back, see GivingBack, or systemd has noticed its death.

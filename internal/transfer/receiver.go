@@ -33,6 +33,9 @@ type Recipient interface {
 	// Drains says how many connections the sender still has open.
 	Drains(generation, connections int)
 
+	// Confirmed says that the sender, our predecessor, lets go of this process.
+	Confirmed()
+
 	// Aborted says that the sender serves on and we must not.
 	Aborted(reason string)
 }
@@ -132,6 +135,9 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 		}
 		r.generation.Store(int64(m.Generation))
 		r.to.Drains(m.Generation, m.Connections)
+	case wire.TypeConfirmed:
+		channel.CloseRaw(fds)
+		r.to.Confirmed()
 	case wire.TypeAbort:
 		channel.CloseRaw(fds)
 		var m wire.Abort

@@ -39,6 +39,7 @@ func (r *fakeRecipient) Drains(generation, connections int) {
 	r.drains <- fmt.Sprint(generation, " ", connections)
 }
 
+func (r *fakeRecipient) Confirmed() { r.aborts <- "confirmed" }
 func (r *fakeRecipient) Follow(conn *channel.Conn, names map[string]string) {
 	conn.Close()
 	r.follows <- names
@@ -189,6 +190,17 @@ func TestReceiverResigns(t *testing.T) {
 	r.Close()
 	if err := <-sent; !errors.Is(err, ErrGone) {
 		t.Errorf("got %v, want that it is gone", err)
+	}
+}
+
+func TestReceiverPassesConfirmedOn(t *testing.T) {
+	to := newRecipient()
+	_, old := receiving(t, nil, to)
+	if err := old.Send(wire.TypeConfirmed, wire.Confirmed{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-to.aborts, "confirmed"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

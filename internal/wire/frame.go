@@ -68,6 +68,9 @@ const (
 	TypeLastState Type = 17 // P: what a Stateful service has changed since State
 	TypeProgress  Type = 18 // P: how far my drain is
 	TypeHammer    Type = 19 // S: end your drain
+	TypeGiveBack  Type = 20 // S, on probation: serve again
+	TypeConfirm   Type = 21 // S, on probation: let go of me
+	TypeConfirmed Type = 22 // P: the probation is over
 )
 
 var typeNames = map[Type]string{
@@ -77,6 +80,7 @@ var typeNames = map[Type]string{
 	TypeConns: "conns", TypeAdopted: "adopted", TypeSource: "source",
 	TypeClaims: "claims", TypeLastState: "last state",
 	TypeProgress: "progress", TypeHammer: "hammer",
+	TypeGiveBack: "give back", TypeConfirm: "confirm", TypeConfirmed: "confirmed",
 }
 
 // Known reports whether this version of the protocol defines t.

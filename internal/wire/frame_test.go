@@ -34,6 +34,9 @@ var every = map[Type]any{
 	TypeLastState: &LastState{Name: "web", Size: 9},
 	TypeProgress:  &Progress{Generation: 3, Connections: 9},
 	TypeHammer:    &Hammer{},
+	TypeGiveBack:  &GiveBack{Reason: "too slow"},
+	TypeConfirm:   &Confirm{},
+	TypeConfirmed: &Confirmed{},
 }
 
 func TestRoundTrip(t *testing.T) {

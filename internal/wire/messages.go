@@ -104,9 +104,10 @@ type Claims struct {
 // names for them, and its PID, which under a wrapper script is not the one
 // that was spawned.
 type Ready struct {
-	PID     int      `json:"pid"`
-	Claimed []string `json:"claimed"`
-	Adopts  []string `json:"adopts,omitempty"` // of those, the ones whose service is an Adopter
+	PID       int      `json:"pid"`
+	Claimed   []string `json:"claimed"`
+	Adopts    []string `json:"adopts,omitempty"`    // of those, the ones whose service is an Adopter
+	Probation bool     `json:"probation,omitempty"` // the successor knows what that is
 }
 
 func (m *Ready) check() error {
@@ -132,7 +133,21 @@ type Go struct {
 	// Again: a restart was asked for while this one was under way; the binary
 	// on disk may be newer than the successor.
 	Again bool `json:"again,omitempty"`
+
+	// Probation: the predecessor does not let go until it says Confirmed.
+	Probation bool `json:"probation,omitempty"`
 }
+
+// GiveBack asks the predecessor to serve again.
+type GiveBack struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// Confirm asks for the end of the probation, Confirmed says that it has ended.
+type (
+	Confirm   struct{}
+	Confirmed struct{}
+)
 
 // Conns hands live connections over, one descriptor each, in this order.
 type Conns struct {

@@ -1,0 +1,96 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/wire"
+)
+
+const (
+	// deathGrace is what the kernel gets to end a process that has closed its
+	// channel, so that its exit status can be told.
+	deathGrace = 100 * time.Millisecond
+
+	// lookEvery is how often Abort looks whether nobody waits any more.
+	lookEvery = 250 * time.Millisecond
+)
+
+// A Watch listens to a successor that is on probation.
+type Watch struct {
+	conn *channel.Conn
+	said chan error
+	done chan struct{} // closed when nobody listens any more
+}
+
+// Watch begins to listen.
+func (s *Successor) Watch() *Watch {
+	w := &Watch{conn: s.Conn, said: make(chan error, 1), done: make(chan struct{})}
+	go w.run(s)
+	return w
+}
+
+// Said returns a channel that yields once: nil if the successor asks for the end
+// of its probation, or a *Failure that says why it cannot serve.
+func (w *Watch) Said() <-chan error { return w.said }
+
+// Stop ends listening. What the successor has said by then is in Said.
+func (w *Watch) Stop() {
+	w.conn.StopRecv()
+	<-w.done
+	_ = w.conn.SetDeadline(time.Time{}) // it may be closed
+}
+
+func (w *Watch) run(s *Successor) {
+	defer close(w.done)
+	for {
+		f, fds, err := w.conn.RecvRaw()
+		channel.CloseRaw(fds)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return // Stop
+		case err != nil:
+			s.proc.Wait(deathGrace)
+			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Release(), Err: errors.New("it died")}
+			return
+		case f.Type == wire.TypeConfirm:
+			w.said <- nil
+			return
+		case f.Type == wire.TypeGiveBack:
+			var m wire.GiveBack
+			_ = f.Decode(&m) // the words are all that could be missing
+			w.said <- &Failure{Step: Probation, PID: s.PID, Err: fmt.Errorf("it gave back: %s", m.Reason)}
+			return
+		}
+	}
+}
+
+// Confirmed tells the successor that its probation is over.
+func (s *Successor) Confirmed() { _ = s.Conn.Send(wire.TypeConfirmed, wire.Confirmed{}) } // it may be gone
+
+// Abort tells the successor that this process serves again. It finishes what it
+// has accepted and ends; Abort waits for that, or until quit is closed, and gives
+// the process up.
+func (s *Successor) Abort(reason error, quit <-chan struct{}) {
+	_ = s.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(reason.Error())}) // it may be gone
+	s.Conn.Close()
+	defer s.proc.Release()
+	for !s.proc.Wait(lookEvery) {
+		select {
+		case <-quit:
+			return
+		default:
+		}
+	}
+}
+
+// GiveBack asks the predecessor to serve again.
+func (f *Follower) GiveBack(reason error) {
+	f.tell(wire.TypeGiveBack, wire.GiveBack{Reason: wire.Clip(reason.Error())})
+}
+
+// Confirm asks the predecessor for the end of the probation.
+func (f *Follower) Confirm() { f.tell(wire.TypeConfirm, wire.Confirm{}) }

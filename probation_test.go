@@ -1,0 +1,455 @@
+//go:build linux
+
+package restart
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/manager"
+	"example.com/restart/internal/pidfile"
+	"example.com/restart/internal/wire"
+)
+
+// onProbation follows the handshake up to serving and then does what follows.
+func onProbation(then func(*peer)) func(*peer) {
+	return func(p *peer) {
+		p.manifest()
+		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: p.claimed(), Probation: true})
+		p.want(wire.TypeCommit, nil)
+		p.send(wire.TypeCommitted, wire.Committed{})
+		var g wire.Go
+		p.want(wire.TypeGo, &g)
+		if !g.Probation {
+			p.fatalf("script: got %+v, want a probation", g)
+		}
+		p.send(wire.TypeServing, wire.Serving{})
+		then(p)
+	}
+}
+
+// untilLeft receives whatever comes, until the predecessor has left.
+func untilLeft(p *peer) {
+	for {
+		if _, _, err := p.recv(); err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				p.fatalf("script: got %v, want the predecessor's end", err)
+			}
+			return
+		}
+	}
+}
+
+// A bad release is undone: the old process answers again, on the connections
+// that it has kept all the time and on new ones.
+func TestUndone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pid")
+	for name, tt := range map[string]struct {
+		then func(*peer, <-chan struct{})
+		undo func(*run)
+		want string
+	}{
+		"it dies": {func(p *peer, ready <-chan struct{}) {
+			<-ready
+		}, nil, "it died (exit status 7)"},
+		"it gives back": {func(p *peer, ready <-chan struct{}) {
+			<-ready
+			p.send(wire.TypeGiveBack, wire.GiveBack{Reason: "too slow"})
+			p.want(wire.TypeAbort, nil)
+		}, nil, "it gave back: too slow"},
+		"Undo in the old process": {func(p *peer, _ <-chan struct{}) {
+			p.want(wire.TypeAbort, nil)
+		}, func(x *run) {
+			if err := x.r.Undo("the graphs are red"); err != nil {
+				x.t.Error(err)
+			}
+		}, "Undo was called: the graphs are red"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready := make(chan struct{})
+			sys := spawning(t, onProbation(func(p *peer) {
+				// As a real one would have by now.
+				if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil {
+					p.fatalf("%v", err)
+				}
+				tt.then(p, ready)
+			}), takeOver)
+			x := start(t, Options{Probation: time.Hour, PIDFile: path}, sys).serving()
+			undone := make(chan Event, 1)
+			x.r.OnEvent(func(e Event) {
+				if e.Kind == EventUndone {
+					undone <- e
+				}
+			})
+			kept, c := keep(x)
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			x.reached(StateProbation, 1)
+			queued, err := net.DialTimeout("tcp", x.address, patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer queued.Close()
+			kept()
+			if err := x.r.Restart(t.Context()); !errors.Is(err, ErrStopped) {
+				t.Errorf("Restart of the old process: got %v, want ErrStopped", err)
+			}
+			close(ready)
+			if tt.undo != nil {
+				tt.undo(x)
+			}
+			x.reached(StateServing, 2)
+			e := <-undone
+			re, ok := errors.AsType[*RestartError](e.Err)
+			if !ok || re.Phase != PhaseProbation || re.PID != os.Getpid() || !strings.Contains(re.Error(), tt.want) {
+				t.Errorf("got %v, want %q", e.Err, tt.want)
+			}
+			if st := x.r.Status(); st.LastError != e.Err || st.Successor != 0 {
+				t.Errorf("got %+v", st)
+			}
+			if !pidfile.Ours(path) {
+				t.Error("the PID file still names the successor")
+			}
+			kept()
+			if got, err := askOn(queued); err != nil || got != "old" {
+				t.Errorf("a client in the queue: got %q, %v", got, err)
+			}
+			x.answers("old")
+			c.Close()
+			if err := x.r.Restart(t.Context()); err != nil { // an older one: no probation
+				t.Errorf("the next restart: %v", err)
+			}
+			x.drained()
+		})
+	}
+}
+
+// keep opens a connection that the service answers again and again, and returns
+// a function that checks the next answer.
+func keep(x *run) (check func(), c net.Conn) {
+	x.t.Helper()
+	answers := func(c net.Conn) {
+		defer c.Close()
+		buf := make([]byte, 1)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			c.Write(buf)
+		}
+	}
+	x.service.accept.Store(&answers)
+	c, err := net.DialTimeout("tcp", x.address, patience)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(patience))
+	check = func() {
+		x.t.Helper()
+		buf := []byte("x")
+		if _, err := c.Write(buf); err != nil {
+			x.t.Error(err)
+		} else if _, err := io.ReadFull(c, buf); err != nil {
+			x.t.Errorf("the connection that was kept: %v", err)
+		}
+	}
+	check()
+	x.service.accept.Store(nil)
+	return check, c
+}
+
+func askOn(c net.Conn) (string, error) {
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.Write([]byte("?\n")); err != nil {
+		return "", err
+	}
+	buf := make([]byte, 100)
+	n, err := c.Read(buf)
+	return strings.TrimSpace(string(buf[:n])), err
+}
+
+// What ends a probation well: the successor hears of it, and the drain begins.
+func TestProbationEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		within time.Duration
+		then   func(*peer)
+		end    func(*run)
+	}{
+		"the time is over":       {time.Millisecond, func(*peer) {}, func(*run) {}},
+		"the successor asks":     {time.Hour, func(p *peer) { p.send(wire.TypeConfirm, wire.Confirm{}) }, func(*run) {}},
+		"the old process stops":  {time.Hour, func(*peer) {}, func(x *run) { x.signal(syscall.SIGTERM) }},
+		"a service of it fails":  {time.Hour, func(*peer) {}, func(x *run) { x.service.fail <- errors.New("on fire") }},
+		"a service of it ends":   {time.Hour, func(*peer) {}, func(x *run) { x.service.fail <- nil }},
+		"the program calls stop": {time.Hour, func(*peer) {}, func(x *run) { x.r.Shutdown() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			heard := make(chan struct{})
+			x := start(t, Options{Probation: tt.within}, spawning(t, onProbation(func(p *peer) {
+				defer close(heard)
+				tt.then(p)
+				p.want(wire.TypeConfirmed, nil)
+			}))).serving()
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			tt.end(x)
+			if err := x.returned(); (err != nil) != (name == "a service of it fails") {
+				t.Errorf("Run: %v", err)
+			}
+			<-heard
+			if got := x.times(StateProbation); got != 1 {
+				t.Errorf("%d probations, want 1", got)
+			}
+		})
+	}
+}
+
+// A successor of an older version does not know how to give back.
+func TestOlderSuccessorHasNoProbation(t *testing.T) {
+	x := start(t, Options{Probation: time.Hour}, spawning(t, takeOver)).serving()
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.drained()
+	if got := x.times(StateProbation); got != 0 {
+		t.Errorf("%d probations, want none", got)
+	}
+}
+
+// A managerLog notes what the manager is told.
+type managerLog struct {
+	manager.Nobody
+	story   *story
+	replace error
+}
+
+func (m managerLog) Serving(int)         { m.story.add("serving") }
+func (m managerLog) OnProbation(int)     { m.story.add("on probation") }
+func (m managerLog) Replacing(int) error { m.story.add("replacing"); return m.replace }
+func (m managerLog) Replaced(int)        { m.story.add("replaced") }
+func (m managerLog) Failed(error)        { m.story.add("failed") }
+
+// The manager watches the old process until it has let go. If the manager cannot
+// be told of the successor, that must not be what is left.
+func TestManagerOfAProbation(t *testing.T) {
+	for name, tt := range map[string]struct {
+		replace error
+		want    string
+	}{
+		"good":         {nil, "serving, on probation, replacing, replaced"},
+		"unreachable ": {errors.New("no socket"), "serving, on probation, replacing, failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s story
+			sys := spawning(t, onProbation(func(p *peer) {
+				p.send(wire.TypeConfirm, wire.Confirm{})
+				untilLeft(p)
+			}))
+			sys.manager = managerLog{story: &s, replace: tt.replace}
+			x := start(t, Options{Probation: time.Hour}, sys).serving()
+			if err := x.r.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.replace != nil {
+				x.reached(StateServing, 2)
+				x.answers("old")
+				x.r.Shutdown()
+			}
+			x.drained()
+			if got := strings.Join(s.lines, ", "); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// trying makes a Restarter that is on trial.
+func trying(t *testing.T, o *oldProcess, opts Options) *run {
+	t.Helper()
+	o.bequeath()
+	x, err := o.inherit(t, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.toServing(wire.Go{Probation: true}) })
+	x.reached(StateServing, 1)
+	if !x.r.Status().OnProbation {
+		t.Error("it does not know that it is on probation")
+	}
+	return x
+}
+
+// What a successor on trial says, and what becomes of it when the predecessor
+// serves again.
+func TestSuccessorGivesBack(t *testing.T) {
+	for name, give := range map[string]func(*run){
+		"Undo":            func(x *run) { x.r.Undo("on fire") },
+		"a service fails": func(x *run) { x.service.fail <- errors.New("on fire") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.pid")
+			o := newOldProcess(t)
+			x := trying(t, o, Options{PIDFile: path})
+			give(x)
+			inScript(func() {
+				var m wire.GiveBack
+				o.want(wire.TypeGiveBack, &m)
+				if !strings.Contains(m.Reason, "on fire") {
+					t.Errorf("got %q", m.Reason)
+				}
+				o.send(wire.TypeAbort, wire.Abort{Reason: "undone"})
+			})
+			if err := x.returned(); err == nil || !strings.Contains(err.Error(), "undone") {
+				t.Errorf("Run: got %v, want that it was undone", err)
+			}
+			if !pidfile.Ours(path) {
+				t.Error("the PID file is gone: it is the predecessor's again")
+			}
+		})
+	}
+}
+
+// A stop and another restart are meant for the service: the predecessor must let
+// go, and not take the end of the successor for its death.
+func TestTrialEndsEarly(t *testing.T) {
+	t.Run("stop", func(t *testing.T) {
+		o := newOldProcess(t)
+		x := trying(t, o, Options{})
+		x.signal(syscall.SIGTERM)
+		inScript(func() { o.want(wire.TypeConfirm, nil) })
+		x.drained()
+	})
+	t.Run("restart", func(t *testing.T) {
+		o := newOldProcess(t)
+		x := trying(t, o, Options{})
+		result := make(chan error, 1)
+		go func() { result <- x.r.Restart(t.Context()) }()
+		inScript(func() { o.want(wire.TypeConfirm, nil) })
+		select {
+		case err := <-result:
+			t.Errorf("got %v before the predecessor has let go", err)
+		default:
+		}
+		inScript(func() { o.send(wire.TypeConfirmed, wire.Confirmed{}) })
+		if _, tried := errors.AsType[*RestartError](<-result); !tried {
+			t.Error("no restart was tried")
+		}
+		if x.r.Status().OnProbation {
+			t.Error("it is still on probation")
+		}
+	})
+	t.Run("restart, and undone", func(t *testing.T) {
+		o := newOldProcess(t)
+		x := trying(t, o, Options{})
+		result := make(chan error, 1)
+		go func() { result <- x.r.Restart(t.Context()) }()
+		inScript(func() { o.want(wire.TypeConfirm, nil); o.send(wire.TypeAbort, wire.Abort{}) })
+		if err := <-result; !errors.Is(err, ErrStopped) {
+			t.Errorf("got %v, want ErrStopped", err)
+		}
+	})
+}
+
+// When the predecessor dies, nobody can serve again.
+func TestPredecessorDiesInTheProbation(t *testing.T) {
+	o := newOldProcess(t)
+	x := trying(t, o, Options{})
+	o.die()
+	for x.r.Status().OnProbation {
+		runtime.Gosched()
+	}
+	if err := x.r.Undo("too late"); !errors.Is(err, errNoProbation) {
+		t.Errorf("got %v, want that there is none", err)
+	}
+	x.answers("new")
+}
+
+// The real thing: a release that dies, fails or is called back, in processes of
+// their own. The clients that wait in the queue when it dies are answered.
+func TestBadReleaseIsUndone(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*server, int){
+		"killed": func(s *server, pid int) {
+			s.Signal(pid, syscall.SIGSTOP) // so that clients queue
+			waitStopped(s.t, pid)
+			var waiting []*client
+			for range 5 {
+				waiting = append(waiting, s.dial())
+			}
+			s.Signal(pid, syscall.SIGKILL)
+			for _, c := range waiting {
+				if got := c.ask("who"); !strings.HasPrefix(got, "v1 1 ") {
+					s.t.Errorf("a client in the queue: got %q, want the old process", got)
+				}
+				c.Close()
+			}
+		},
+		"fails":  func(s *server, _ int) { s.ask("fail on fire") },
+		"undone": func(s *server, _ int) { s.ask("undo the graphs are red") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			pidFile := filepath.Join(t.TempDir(), "pid")
+			s := serve(t, config{Probation: time.Hour, PIDFile: pidFile})
+			old := s.pid()
+			kept := s.dial()
+			kept.ask("who")
+			s.install("v2")
+			pid := s.replace()
+			if pid == old {
+				t.Fatal("the old process accepts")
+			}
+			spoil(s, pid)
+			s.WaitExit(pid)
+			s.Wait(1, "restart: undone")
+			if got := kept.ask("who"); !strings.HasPrefix(got, "v1 1 ") {
+				t.Errorf("the connection that was kept: got %q", got)
+			}
+			if got := s.pid(); got != old {
+				t.Errorf("process %d serves, want the old one, %d", got, old)
+			}
+			if b, err := os.ReadFile(pidFile); err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(old) {
+				t.Errorf("PID file: got %q, %v", b, err)
+			}
+			kept.Close()
+			s.install("v3")
+			if next := s.replace(); next == old {
+				t.Error("the next release does not serve")
+			}
+			s.stop()
+			s.exited(old)
+		})
+	}
+}
+
+// waitStopped waits until no thread of a process runs.
+func waitStopped(t testing.TB, pid int) {
+	t.Helper()
+	bound := time.Now().Add(patience)
+	for running := true; running; runtime.Gosched() {
+		running = false
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(tasks) == 0 || time.Now().After(bound) {
+			t.Fatalf("process %d does not stop: %v", pid, err)
+		}
+		for _, task := range tasks {
+			b, err := os.ReadFile(task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, rest, _ := strings.Cut(string(b), ") ")
+			running = running || !strings.HasPrefix(rest, "T")
+		}
+	}
+}
