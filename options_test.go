@@ -24,6 +24,7 @@ var optionRules = map[string]struct {
 	"HammerTime":   {DefaultHammerTime, []any{time.Nanosecond, time.Duration(-1), time.Duration(math.MaxInt64)}, nil},
 	"LameDuck":     {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"ReadyTimeout": {DefaultReadyTimeout, []any{time.Nanosecond, time.Duration(-1), time.Duration(math.MaxInt64)}, nil},
+	"Keeper":       {nil, []any{KeeperAlways, KeeperNever}, []any{KeeperNever + 1}},
 	"SettleTime":   {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"Probation":    {nil, []any{time.Second}, []any{time.Duration(-1)}},
 	"MaxDraining":  {DefaultMaxDraining, []any{1, -1}, nil},
