@@ -36,10 +36,17 @@ const (
 	KeeperNever
 )
 
+func (k Keeper) check() error {
+	if k < KeeperAutomatic || k > KeeperNever {
+		return fmt.Errorf("restart: Options.Keeper is %d: want KeeperAutomatic, KeeperAlways or KeeperNever", k)
+	}
+	return nil
+}
+
 // keep returns only an error if this process is to be a keeper.
 func (o Options) keep() error {
-	if o.Keeper < KeeperAutomatic || o.Keeper > KeeperNever {
-		return fmt.Errorf("restart: Options.Keeper is %d: want KeeperAutomatic, KeeperAlways or KeeperNever", o.Keeper)
+	if err := o.Keeper.check(); err != nil {
+		return err
 	}
 	if !keeper.Supported {
 		return nil

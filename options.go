@@ -128,8 +128,8 @@ func (o Options) withDefaults(startDir string) (Options, error) {
 	if o.LameDuck < 0 {
 		return o, fmt.Errorf("restart: Options.LameDuck is %v: it must not be negative", o.LameDuck)
 	}
-	if o.Keeper < KeeperAutomatic || o.Keeper > KeeperNever {
-		return o, fmt.Errorf("restart: Options.Keeper is %d: there is no such value", o.Keeper)
+	if err := o.Keeper.check(); err != nil {
+		return o, err
 	}
 	if o.Probation < 0 {
 		return o, fmt.Errorf("restart: Options.Probation is %v: it must not be negative", o.Probation)

@@ -116,9 +116,11 @@ func TestHistoryIsBounded(t *testing.T) {
 func TestHistoryOfAnUndoneRestart(t *testing.T) {
 	h := newHistory()
 	for second, e := range []restart.Event{
-		{Kind: restart.EventRestarting}, {Kind: restart.EventReplaced, Successor: 2},
+		{Kind: restart.EventRestarting},
+		{Kind: restart.EventReplaced, Successor: 2},
 		{Kind: restart.EventUndone, Err: errors.New("it died")},
-		{Kind: restart.EventRestarting}, {Kind: restart.EventReplaced, Successor: 3},
+		{Kind: restart.EventRestarting},
+		{Kind: restart.EventReplaced, Successor: 3},
 	} {
 		h.observe(at(second, 1, e))
 	}
