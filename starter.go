@@ -137,6 +137,7 @@ func (s *starter) command(ctx context.Context) (spawn.Command, error) {
 // states asks the services for the state that their successors are to have.
 func (s *starter) states(ctx context.Context) (map[string][]byte, error) {
 	states := make(map[string][]byte)
+	sum := 0
 	for _, sock := range s.sockets {
 		st, ok := sock.service().(Stateful)
 		if !ok {
@@ -148,6 +149,9 @@ func (s *starter) states(ctx context.Context) (map[string][]byte, error) {
 		}
 		if len(b) > transfer.MaxState {
 			return nil, fmt.Errorf("state of %q: %d bytes, at most %d", sock.name, len(b), transfer.MaxState)
+		}
+		if sum += len(sock.name) + len(b); sum > transfer.MaxStates {
+			return nil, fmt.Errorf("state of %q: %d bytes with those of the other services, at most %d", sock.name, sum, transfer.MaxStates)
 		}
 		states[sock.name] = b
 	}

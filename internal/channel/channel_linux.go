@@ -28,6 +28,7 @@ type Conn struct {
 	wbuf []byte
 
 	rbuf, oob []byte
+	sender    int // of the last message
 }
 
 // Pair makes a channel: our end, and the descriptor that the other process is
@@ -85,10 +86,17 @@ func Open(f *os.File) (*Conn, error) {
 		c.Close()
 		return nil, fmt.Errorf("%T is not a Unix socket", c)
 	}
+	err = fdutil.Control(uc, func(fd int) error {
+		return os.NewSyscallError("setsockopt(SO_PASSCRED)", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
+	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
 	return &Conn{
 		uc:   uc,
 		rbuf: make([]byte, wire.MaxFrame),
-		oob:  make([]byte, unix.CmsgSpace(4*(wire.MaxFiles+3))),
+		oob:  make([]byte, unix.CmsgSpace(4*(wire.MaxFiles+3))+unix.CmsgSpace(unix.SizeofUcred)),
 	}, nil
 }
 
@@ -105,6 +113,12 @@ func (c *Conn) Peer() (pid, uid int, err error) {
 	}
 	return int(cred.Pid), int(cred.Uid), nil
 }
+
+// Sender returns the process that sent the message which Recv returned last, as
+// the kernel says (SCM_CREDENTIALS, unix(7)): 0 if it is in none of our PID
+// namespaces. Only root can name another process than itself. Call it from the
+// goroutine that calls Recv.
+func (c *Conn) Sender() int { return c.sender }
 
 // Send writes one frame and the descriptors that belong to it. It borrows
 // them: they may be closed when it returns.
@@ -163,9 +177,12 @@ func (c *Conn) RecvRaw() (wire.Frame, []int, error) {
 	for {
 		n, oobn, flags, _, err := c.readMsg()
 		if err != nil {
+			fds, _, _ := parseControl(c.oob[:oobn])
+			CloseRaw(fds)
 			return wire.Frame{}, nil, err
 		}
-		fds, err := parseRights(c.oob[:oobn])
+		fds, sender, err := parseControl(c.oob[:oobn])
+		c.sender = sender
 		if err == nil && flags&unix.MSG_TRUNC != 0 {
 			err = errors.New("frame cut off by the kernel")
 		}
@@ -192,7 +209,10 @@ func (c *Conn) readMsg() (n, oobn, flags int, _ *net.UnixAddr, err error) {
 	if errors.Is(err, unix.ECONNRESET) {
 		n, oobn, flags, addr, err = c.uc.ReadMsgUnix(c.rbuf, c.oob)
 	}
-	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF) && oobn > 0:
+		err = errEmpty // the kernel names a sender, and the end has none
+	case errors.Is(err, unix.ECONNRESET) || errors.Is(err, io.EOF):
 		err = io.EOF
 	}
 	return n, oobn, flags, addr, err
@@ -225,18 +245,22 @@ func CloseRaw(fds []int) {
 	}
 }
 
-func parseRights(oob []byte) ([]int, error) {
+// errEmpty says that a packet has no bytes. Nothing may take that for the end of
+// the channel, which tells a successor to serve.
+var errEmpty = errors.New("empty packet")
+
+// parseControl returns the descriptors and the sender of a packet.
+func parseControl(oob []byte) (fds []int, sender int, err error) {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return nil, fmt.Errorf("control message: %w", err)
+		return nil, 0, fmt.Errorf("control message: %w", err)
 	}
-	var all []int
 	for i := range msgs {
-		fds, err := unix.ParseUnixRights(&msgs[i])
-		if err != nil {
-			continue // credentials, say: nothing to close
+		if cred, err := unix.ParseUnixCredentials(&msgs[i]); err == nil {
+			sender = int(cred.Pid)
+		} else if some, err := unix.ParseUnixRights(&msgs[i]); err == nil {
+			fds = append(fds, some...)
 		}
-		all = append(all, fds...)
 	}
-	return all, nil
+	return fds, sender, nil
 }

@@ -168,3 +168,31 @@ func TestSendToNobody(t *testing.T) {
 		t.Errorf("got %v, want EPIPE", err)
 	}
 }
+
+// A packet without bytes is not the end of the channel, which tells a successor
+// to serve.
+func TestEmptyPacketIsNotTheEnd(t *testing.T) {
+	a, b := pair(t)
+	if _, _, err := a.uc.WriteMsgUnix(nil, unix.UnixRights(0), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.Recv(); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want that the packet is empty", err)
+	}
+	a.Close()
+	if _, _, err := b.Recv(); err != io.EOF {
+		t.Errorf("got %v, want EOF", err)
+	}
+}
+
+func TestSenderIsUs(t *testing.T) {
+	a, b := pair(t)
+	if err := a.Send(wire.TypeFiles, wire.Files{}, os.Stdin); err != nil {
+		t.Fatal(err)
+	}
+	_, files, err := b.Recv()
+	CloseAll(files)
+	if err != nil || len(files) != 1 || b.Sender() != os.Getpid() {
+		t.Errorf("got sender %d with %d files, %v; want %d", b.Sender(), len(files), err, os.Getpid())
+	}
+}

@@ -27,6 +27,9 @@ func Inherited(int) (*Conn, error) { return nil, errors.ErrUnsupported }
 // Peer returns errors.ErrUnsupported.
 func (*Conn) Peer() (pid, uid int, err error) { return 0, 0, errors.ErrUnsupported }
 
+// Sender returns 0.
+func (*Conn) Sender() int { return 0 }
+
 // Send returns errors.ErrUnsupported.
 func (*Conn) Send(wire.Type, any, ...*os.File) error { return errors.ErrUnsupported }
 

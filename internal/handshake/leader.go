@@ -61,11 +61,12 @@ type Leader struct {
 // A Successor is the process that leads on.
 type Successor struct {
 	Claims
-	PID       int // as it says itself: under a wrapper script not the one that was started
+	PID       int // of the process that serves: under a wrapper script not the one that was started
 	Conn      *channel.Conn
 	Probation bool // it is on probation, see Watch
 
-	proc spawn.Process
+	proc    spawn.Process
+	speaker *spawn.Handle // of PID if that was not started by us, else nil
 }
 
 // A Failure says why a successor failed. Nothing of the attempt is left.
@@ -162,6 +163,26 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	a.leader.Passed(Go)
 	a.proc.StopStderr()
 	return a.Conn.SetDeadline(time.Time{})
+}
+
+// meet checks that the process which says that it is ready is the one that it says
+// it is. Its PID gets our signals and becomes the main process of our manager, so
+// the kernel must confirm it.
+func (a *attempt) meet(claimed int) error {
+	sender := a.Conn.Sender()
+	if sender != claimed {
+		return fmt.Errorf("the successor says that it is process %d, but the kernel says that process %d has sent that: "+
+			"it must run in the same PID namespace and speak for itself", claimed, sender)
+	}
+	if sender == a.proc.PID() {
+		return nil
+	}
+	speaker, err := spawn.Open(sender)
+	if err != nil {
+		return fmt.Errorf("watch process %d, which is not the one that was started: %w", sender, err)
+	}
+	a.PID, a.speaker = sender, speaker
+	return nil
 }
 
 // next goes on to another step.
@@ -270,6 +291,7 @@ func (a *attempt) cleanUp(err error) *Failure {
 		}
 	}
 	a.Conn.Close()
+	a.speaker.Close()
 	f.Exit = a.proc.Release()
 	f.Stderr = a.tail.String()
 	return f
@@ -279,8 +301,8 @@ func (a *attempt) cleanUp(err error) *Failure {
 // one that spoke.
 func (a *attempt) signalBoth(sig syscall.Signal) {
 	a.proc.Signal(sig)
-	if a.PID != a.proc.PID() {
-		a.Signal(sig)
+	if a.speaker != nil {
+		a.speaker.Signal(sig)
 	}
 }
 
@@ -304,15 +326,15 @@ func (a *attempt) gone(within time.Duration) bool {
 
 // Signal sends a signal to the process that serves, not to its wrapper.
 func (s *Successor) Signal(sig syscall.Signal) {
-	if s.PID == s.proc.PID() {
-		s.proc.Signal(sig)
+	if s.speaker != nil {
+		s.speaker.Signal(sig)
 		return
 	}
-	if p, err := os.FindProcess(s.PID); err == nil {
-		_ = p.Signal(sig) // it may be gone
-		p.Release()
-	}
+	s.proc.Signal(sig)
 }
 
 // Release gives up the process. The channel stays open.
-func (s *Successor) Release() { s.proc.Release() }
+func (s *Successor) Release() {
+	s.speaker.Close()
+	s.proc.Release()
+}

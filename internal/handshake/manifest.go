@@ -34,6 +34,8 @@ type Manifest struct {
 	Lifelines       []Lifeline        // of the generations that live, its own last
 	States          map[string][]byte // by listener
 	Stderr          spawn.Relay       // only on the successor's side
+
+	stateSize int // bytes of states received, names included
 }
 
 // A Socket is an open socket and its description.
@@ -207,6 +209,9 @@ func (m *Manifest) addState(f wire.Frame, pieces map[string][]byte) error {
 	}
 	if len(pieces[msg.Name])+len(msg.Data) > transfer.MaxState {
 		return fmt.Errorf("the state of %q is larger than %d bytes", msg.Name, transfer.MaxState)
+	}
+	if m.stateSize += len(msg.Name) + len(msg.Data); m.stateSize > transfer.MaxStates {
+		return fmt.Errorf("the states of all services are larger than %d bytes", transfer.MaxStates)
 	}
 	pieces[msg.Name] = append(pieces[msg.Name], msg.Data...)
 	if msg.Last {

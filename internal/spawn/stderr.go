@@ -22,14 +22,17 @@ type Relay struct {
 	Real *os.File // where standard error should go
 	Pipe *os.File // read end of what descriptor 2 is now
 
-	done chan struct{} // closed when copying has ended, nil before it began
+	done  chan struct{} // closed when copying has ended, nil before it began
+	stays bool          // descriptor 2 is the pipe for good
 }
 
 // Restore makes descriptor 2 the real standard error again. Processes that
 // were started in the meantime may still write to the pipe, so it is copied
 // until the last of them has closed it. If Restore fails it copies all the
 // same: our own words go through the pipe then.
-func (r *Relay) Restore() error {
+func (r *Relay) Restore() error { return r.restore(dupOver) }
+
+func (r *Relay) restore(dupOver func(f *os.File, fd int) error) error {
 	if r.Real == nil || r.Pipe == nil {
 		r.Close()
 		return nil
@@ -37,7 +40,7 @@ func (r *Relay) Restore() error {
 	err := dupOver(r.Real, 2)
 	to := io.Writer(os.Stderr)
 	if err != nil {
-		to = r.Real
+		to, r.stays = r.Real, true
 	}
 	r.done = make(chan struct{})
 	go func() {
@@ -49,8 +52,12 @@ func (r *Relay) Restore() error {
 }
 
 // Close ends the copying. Whoever still writes to the pipe then loses its
-// reader.
+// reader. If that is this process, because Restore has failed, Close does nothing:
+// the program would end by SIGPIPE with its next words.
 func (r *Relay) Close() {
+	if r.stays {
+		return
+	}
 	if r.done != nil {
 		defer func() { <-r.done }()
 	}

@@ -24,6 +24,9 @@ const (
 	// MaxState bounds the state of one service.
 	MaxState = 64 << 20
 
+	// MaxStates bounds the states of all services, names included.
+	MaxStates = 4 * MaxState
+
 	// batchesInFlight bounds how far the old process may be ahead of the new
 	// one, and so how many descriptors are duplicated at a time.
 	batchesInFlight = 4

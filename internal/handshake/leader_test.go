@@ -1,0 +1,93 @@
+//go:build linux
+
+package handshake
+
+import (
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/spawn"
+	"example.com/restart/internal/wire"
+)
+
+// A played process stands for a successor that the test plays.
+type played struct{ ended chan struct{} }
+
+func (played) PID() int              { return os.Getpid() }
+func (played) Signal(syscall.Signal) {}
+func (played) StopStderr()           {}
+func (played) Release() string       { return "" }
+func (p played) Wait(within time.Duration) bool {
+	select {
+	case <-p.ended:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+// lead leads a successor that play plays. The process ends with play.
+func lead(t *testing.T, play func(*channel.Conn)) (*Successor, error) {
+	t.Helper()
+	l := Leader{
+		Start: func(theirs *os.File, _ *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
+			f, err := fdutil.Dup(theirs)
+			if err != nil {
+				return nil, err
+			}
+			conn, err := channel.Open(f)
+			if err != nil {
+				return nil, err
+			}
+			p := played{make(chan struct{})}
+			go func() {
+				defer close(p.ended)
+				defer conn.Close()
+				play(conn)
+			}()
+			return p, greet(nil, nil)
+		},
+		Replacing: func(int) error { return nil },
+		Again:     func() bool { return false },
+		Passed:    func(Step) {},
+		Log:       slog.New(slog.DiscardHandler),
+	}
+	return l.Lead(t.Context(), &Manifest{PID: os.Getpid(), Generation: 1})
+}
+
+// A successor that names another process must not make us signal it.
+func TestReadyOfAnotherProcessIsRefused(t *testing.T) {
+	bystander := exec.Command("sleep", "600")
+	if err := bystander.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := lead(t, func(c *channel.Conn) {
+		if err := c.Send(wire.TypeReady, wire.Ready{PID: bystander.Process.Pid}); err != nil {
+			t.Error(err)
+		}
+		for { // until abort
+			f, _, err := c.Recv()
+			if err != nil || f.Type == wire.TypeAbort {
+				return
+			}
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "the kernel says") {
+		t.Errorf("got %v, want that the kernel says another PID", err)
+	}
+	if f, ok := err.(*Failure); !ok || f.PID != os.Getpid() {
+		t.Errorf("got %+v, want the PID of the process that was started", err)
+	}
+	// It would have ended by the first signal.
+	bystander.Process.Signal(syscall.SIGUSR1)
+	if err := bystander.Wait(); err == nil || err.Error() != "signal: user defined signal 1" {
+		t.Errorf("the bystander ended: %v", err)
+	}
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package spawn
+
+import (
+	"errors"
+	"syscall"
+)
+
+// A Handle cannot be made on this platform.
+type Handle struct{}
+
+// Open returns errors.ErrUnsupported.
+func Open(int) (*Handle, error) { return nil, errors.ErrUnsupported }
+
+// Signal does nothing.
+func (*Handle) Signal(syscall.Signal) {}
+
+// Close does nothing.
+func (*Handle) Close() {}
