@@ -127,7 +127,9 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	if err := a.await(wire.TypeReady, &ready); err != nil {
 		return err
 	}
-	a.PID = ready.PID
+	if err := a.meet(ready.PID); err != nil {
+		return err
+	}
 	a.add(ready.Claimed, ready.Adopts, nil)
 
 	a.next(Commit)

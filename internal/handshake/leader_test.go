@@ -3,6 +3,7 @@
 package handshake
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -59,7 +60,9 @@ func lead(t *testing.T, play func(*channel.Conn)) (*Successor, error) {
 		Passed:    func(Step) {},
 		Log:       slog.New(slog.DiscardHandler),
 	}
-	return l.Lead(t.Context(), &Manifest{PID: os.Getpid(), Generation: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return l.Lead(ctx, &Manifest{PID: os.Getpid(), Generation: 1})
 }
 
 // A successor that names another process must not make us signal it.
