@@ -139,7 +139,7 @@ const maxName = 255
 
 func (t *table) open(ctx context.Context, s *socket) error {
 	if o := t.claim(s); o != nil {
-		if err := s.adopt(o); err != nil {
+		if err := s.adopt(o, keepAliveOf(t.config)); err != nil {
 			return fmt.Errorf("restart: inherit listener %q (%s %s): %w", s.name, o.desc.Network, o.desc.Local, err)
 		}
 		return nil

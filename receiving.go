@@ -1,11 +1,14 @@
 package restart
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/transfer"
 )
 
@@ -55,6 +58,16 @@ type recipient struct {
 	mail mailbox
 }
 
+// Adopted connections leave these descriptors free, or the next restart would
+// fail for lack of them: it needs a duplicate of each listener, a channel and
+// pipes. They leave as many again for new clients.
+const (
+	spareFiles       = 32
+	filesPerListener = 2
+)
+
+var errScarce = errors.New("too few descriptors would be left for the next restart: raise the limit of open files (RLIMIT_NOFILE)")
+
 // Adopt implements transfer.Recipient.
 func (to recipient) Adopt(name string, c net.Conn, state []byte) error {
 	s := to.r.table.inheritedAs(name)
@@ -65,6 +78,10 @@ func (to recipient) Adopt(name string, c net.Conn, state []byte) error {
 	if !ok || s.ln == nil {
 		return fmt.Errorf("the service of %q adopts nothing", s.name)
 	}
+	if raw, ok := c.(syscall.Conn); ok && fdutil.Scarce(raw, spareFiles+filesPerListener*len(to.r.table.list())) {
+		return errScarce
+	}
+	s.keepAlive.apply(c)
 	tracked, ok := s.ln.Conns().Track(c)
 	if !ok {
 		return errEnding

@@ -24,6 +24,8 @@ type socket struct {
 	ln     *gate.Listener // if it has a stream
 	packet net.PacketConn // if it has datagrams
 
+	keepAlive keepAlive // of connections, if the socket was inherited
+
 	path      sockaddr.Path
 	inherited string // the predecessor's name for it, "" if bound here
 	offer     *offer // that it was, nil if bound here
@@ -104,7 +106,7 @@ func both(first, second controlFunc) controlFunc {
 }
 
 // adopt makes the inherited descriptor the socket. It takes the offer's file.
-func (s *socket) adopt(o *offer) error {
+func (s *socket) adopt(o *offer, alive keepAlive) error {
 	f := o.file
 	o.file = nil
 	if s.datagrams != nil {
@@ -123,7 +125,7 @@ func (s *socket) adopt(o *offer) error {
 			ln.Close()
 			return fmt.Errorf("unexpected %T", ln)
 		}
-		s.ln = gate.New(sock)
+		s.ln, s.keepAlive = gate.New(alive.listener(sock)), alive
 	}
 	if got := s.addr().String(); got != o.desc.Local {
 		s.close()

@@ -269,3 +269,21 @@ func FileID(fi os.FileInfo) (dev, ino uint64) {
 	}
 	return 0, 0
 }
+
+// Scarce reports whether a process that has just been given the descriptor of c
+// has fewer than reserve left: the kernel gives out the lowest number that is
+// free. Of a low limit at most a quarter is reserved. It borrows c.
+func Scarce(c syscall.Conn, reserve int) bool {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return false
+	}
+	free := uint64(0)
+	err := Control(c, func(fd int) error {
+		if n := uint64(fd) + 1; n < limit.Cur {
+			free = limit.Cur - n
+		}
+		return nil
+	})
+	return err == nil && free < min(uint64(reserve), limit.Cur/4)
+}

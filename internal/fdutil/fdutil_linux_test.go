@@ -188,3 +188,38 @@ func TestStreamConnsRefusesAResetConnection(t *testing.T) {
 		conns[0].Close()
 	}
 }
+
+func TestScarce(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if Scarce(null, 32) {
+		t.Errorf("with a limit of %d: got scarce", limit.Cur)
+	}
+	low := syscall.Rlimit{Cur: 100, Max: limit.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	for _, tt := range []struct {
+		fd      int
+		reserve int
+		want    bool
+	}{{60, 20, false}, {79, 20, false}, {80, 20, true}, {74, 1000, false}, {75, 1000, true}, {99, 1, true}, {99, 0, false}} {
+		err := Control(null, func(fd int) error { return syscall.Dup3(fd, tt.fd, syscall.O_CLOEXEC) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := os.NewFile(uintptr(tt.fd), "high")
+		if got := Scarce(f, tt.reserve); got != tt.want {
+			t.Errorf("descriptor %d of 100, %d reserved: got %v, want %v", tt.fd, tt.reserve, got, tt.want)
+		}
+		f.Close()
+	}
+}

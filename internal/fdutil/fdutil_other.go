@@ -43,3 +43,6 @@ func IsPipe(*os.File) bool { return false }
 
 // FileID returns 0, 0: the file cannot be told from another at its path.
 func FileID(os.FileInfo) (dev, ino uint64) { return 0, 0 }
+
+// Scarce returns false.
+func Scarce(syscall.Conn, int) bool { return false }
