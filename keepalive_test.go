@@ -20,8 +20,10 @@ func keepAliveOptions(t *testing.T, c net.Conn) (got [4]int) {
 	t.Helper()
 	err := fdutil.Control(c.(*net.TCPConn), func(fd int) error {
 		for i, o := range [4][2]int{
-			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
-			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
 		} {
 			v, err := unix.GetsockoptInt(fd, o[0], o[1])
 			if err != nil {

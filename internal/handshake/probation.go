@@ -54,6 +54,7 @@ func (w *Watch) run(s *Successor) {
 			return // Stop
 		case err != nil:
 			s.proc.Wait(deathGrace)
+			s.speaker.Close()
 			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Release(), Err: errors.New("it died")}
 			return
 		case f.Type == wire.TypeConfirm:
