@@ -78,7 +78,7 @@ func (s *Successor) Confirmed() { _ = s.Conn.Send(wire.TypeConfirmed, wire.Confi
 func (s *Successor) Abort(reason error, quit <-chan struct{}) {
 	_ = s.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(reason.Error())}) // it may be gone
 	s.Conn.Close()
-	defer s.proc.Release()
+	defer s.Release()
 	for !s.proc.Wait(lookEvery) {
 		select {
 		case <-quit:
