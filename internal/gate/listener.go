@@ -106,8 +106,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		} else {
 			l.inFlight.Done()
 		}
-		if l.Phase() != phase || phase != Emptying && errors.Is(err, os.ErrDeadlineExceeded) {
+		select {
+		case <-changed:
 			continue // woken up to look again
+		default:
 		}
 		if phase == Emptying && errors.Is(err, os.ErrDeadlineExceeded) {
 			if l.pending() {
@@ -126,8 +128,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // passes reports whether an error of accept(2), or of epoll_ctl(2) for the new
-// connection, will pass: the kernel lacks memory or places to watch, or one client's connection had a network error. Services, net/http's among
-// them, would end for it. EMFILE and ENFILE are theirs: they know to wait.
+// connection, will pass: the kernel lacks memory or places to watch, or one client's
+// connection had a network error. Services, net/http's among them, would end for
+// it. EMFILE and ENFILE are theirs: they know to wait.
 func passes(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT,
