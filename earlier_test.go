@@ -69,6 +69,9 @@ func TestDrainTellsTheSuccessor(t *testing.T) {
 	}
 	defer c.Close()
 	<-accepted
+	for x.r.Status().Listeners[0].Connections != 1 { // the one before may be closing
+		runtime.Gosched()
+	}
 	if err := x.r.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
