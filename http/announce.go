@@ -10,9 +10,13 @@ import (
 // by "Connection: close", those of HTTP/2 by GOAWAY, and those that a handler
 // keeps busy by the handler, see restart.Draining.
 
-// announce is called in a drain before a handler writes its response. net/http
-// makes GOAWAY of the header where the request came by HTTP/2.
+// announce is called in a drain before a handler writes its response. With HTTP/2
+// net/http would make GOAWAY of the header: too early for what is on the wire,
+// see goAway.
 func (r *run) announce(w http.ResponseWriter, req *http.Request) {
+	if req.ProtoMajor > 1 {
+		return
+	}
 	c, ok := req.Context().Value(connKey{}).(*conn)
 	if !ok {
 		return

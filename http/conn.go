@@ -17,6 +17,7 @@ type conn struct {
 	net.Conn // the socket, or what mover.attach has made of it
 	home     *conns
 	tapped   *tapped // Conn, if it is one
+	http2    *goAway // what is read and written goes through it; nil: no HTTP/2, or TLS
 
 	kept     atomic.Pointer[kept] // see Keep; nil for most
 	snapshot []byte               // the head of a request that may be given to Keep; its handlers' alone
@@ -30,6 +31,7 @@ type conn struct {
 	limited limited
 	release func() // gives the turn back that the drain gave; nil without one
 	signal  signal // tells handlers of the drain
+	goAway  *goAway // ends a connection with HTTP/2
 
 	interrupted bool // a deadline in the past is in force, to end a read of kept's
 }
@@ -121,6 +123,7 @@ func (c *conn) begin(m mode, release func()) {
 	c.mu.Unlock()
 	call(release)
 	call(looked)
+	c.tellHTTP2()
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -134,6 +137,9 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) read(p []byte) (int, error) {
+	if c.http2 != nil {
+		return c.http2.Read(p)
+	}
 	if len(c.ahead) > 0 && len(p) > 0 {
 		n := copy(p, c.ahead)
 		c.ahead = c.ahead[n:]
@@ -159,6 +165,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if k := c.kept.Load(); k != nil {
 		return k.write(p)
 	}
+	if c.http2 != nil {
+		return c.http2.Write(p)
+	}
 	return c.Conn.Write(p)
 }
 
@@ -167,15 +176,21 @@ func (c *conn) noteRead(p []byte, n int, err error) action {
 	c.mu.Lock()
 	c.life.reads(len(p))
 	var v verdict
+	var g *goAway
 	switch {
 	case n > 0:
+		before := c.life.preface
 		v = c.life.arrived(p[:n])
+		g = c.noteHTTP2Locked(p[:n], before)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		v = c.life.timedOut(len(p))
 	}
 	release, _ := c.carryOutLocked(v)
 	c.mu.Unlock()
 	call(release)
+	if g != nil {
+		c.endsBy(g)
+	}
 	return v.action
 }
 

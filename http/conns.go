@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A conns holds the open connections of a server. The last step of a drain waits
-// until none of those with HTTP/1 is left.
+// A conns holds the open connections of a server. The last steps of a drain wait
+// until none of a class is left.
 type conns struct {
 	// depart moves a connection that net/http has given up, or has it served on
 	// here. It reports false if neither can be: the socket is to be closed.
@@ -21,13 +21,15 @@ type conns struct {
 
 	moveKept atomic.Bool // departKept can move them
 
+	announced func() // counts a connection whose client was told to go; nil: nobody counts
+
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
 	mu    sync.Mutex
 	mode  mode
 	all   map[*conn]class
-	http1 int           // how many of all
-	gone  chan struct{} // not nil: somebody waits; closed when http1 is zero
+	size  [classes]int           // how many of all
+	gone  [classes]chan struct{} // not nil: somebody waits; closed when size is zero
 }
 
 // A class says who cares for a connection in a drain.
@@ -35,8 +37,9 @@ type class uint8
 
 const (
 	classHTTP1    class = iota
-	classHTTP2          // net/http sends GOAWAY
+	classHTTP2          // a goAway
 	classHijacked       // the handler
+	classes             // how many there are
 )
 
 func newConns(depart func(*conn) bool) *conns {
@@ -47,7 +50,7 @@ func newConns(depart func(*conn) bool) *conns {
 func (s *conns) add(c *conn) {
 	s.mu.Lock()
 	s.all[c] = classHTTP1
-	s.http1++
+	s.size[classHTTP1]++
 	m := s.mode
 	s.mu.Unlock()
 	if m != modeServe {
@@ -61,9 +64,9 @@ func (s *conns) remove(c *conn) {
 	defer s.mu.Unlock()
 	cl, ok := s.all[c]
 	delete(s.all, c)
-	if ok && cl == classHTTP1 {
-		s.http1--
-		s.checkLocked()
+	if ok {
+		s.size[cl]--
+		s.checkLocked(cl)
 	}
 }
 
@@ -76,16 +79,15 @@ func (s *conns) become(c *conn, to class) {
 		return
 	}
 	s.all[c] = to
-	if cl == classHTTP1 {
-		s.http1--
-		s.checkLocked()
-	}
+	s.size[to]++
+	s.size[cl]--
+	s.checkLocked(cl)
 }
 
-func (s *conns) checkLocked() {
-	if s.http1 == 0 && s.gone != nil {
-		close(s.gone)
-		s.gone = nil
+func (s *conns) checkLocked(of class) {
+	if s.size[of] == 0 && s.gone[of] != nil {
+		close(s.gone[of])
+		s.gone[of] = nil
 	}
 }
 
@@ -114,27 +116,22 @@ func (s *conns) has(c *conn) bool {
 }
 
 // count returns how many connections there are of a class.
-func (s *conns) count(of class) (n int) {
+func (s *conns) count(of class) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, cl := range s.all {
-		if cl == of {
-			n++
-		}
-	}
-	return n
+	return s.size[of]
 }
 
-// whenGone returns a channel that is closed as soon as there is no HTTP/1
-// connection.
-func (s *conns) whenGone() <-chan struct{} {
+// whenGone returns a channel that is closed as soon as there is no connection of
+// that class.
+func (s *conns) whenGone(of class) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone == nil {
-		s.gone = make(chan struct{})
+	if s.gone[of] == nil {
+		s.gone[of] = make(chan struct{})
 	}
-	gone := s.gone
-	s.checkLocked()
+	gone := s.gone[of]
+	s.checkLocked(of)
 	return gone
 }
 

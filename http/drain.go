@@ -52,15 +52,19 @@ func (r *run) drain(ctx context.Context) error {
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
 
-	await(ctx, r.conns.whenGone())
-	if r.conns.count(classHTTP2) > 0 {
-		// Shutdown tells those to go (GOAWAY) that have not asked for anything
-		// since the drain began.
-		await(ctx, lingered.C)
+	await(ctx, r.conns.whenGone(classHTTP1))
+	select {
+	case <-r.conns.whenGone(classHTTP2):
+	case <-lingered.C: // their clients have not answered, or not ended
+	case <-ctx.Done():
 	}
 	r.parked.seal()
-	await(ctx, r.conns.whenGone()) // connections that have come in the meantime
+	await(ctx, r.conns.whenGone(classHTTP1)) // connections that have come in the meantime
+	for _, c := range r.conns.list() {
+		c.closeUnanswered()
+	}
 	err := r.server.HTTP.Shutdown(ctx)
+	await(ctx, r.conns.whenGone(classHTTP2)) // those that Shutdown does not know
 	r.parked.serving.Wait() // Shutdown has closed parked
 	r.parked.wait(ctx)
 	return err

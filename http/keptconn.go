@@ -28,6 +28,10 @@ func (c *conn) hijack() {
 			return
 		}
 	}
+	if c.http2 != nil { // golang.org/x/net/http2/h2c
+		c.home.become(c, classHTTP2)
+		return
+	}
 	c.home.become(c, classHijacked)
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 
 	"example.com/restart"
@@ -32,6 +31,7 @@ func newRun(s *Server, l net.Listener) *run {
 	r.listener = &accepting{Listener: l, run: r}
 	r.conns = newConns(r.depart)
 	r.conns.departKept = r.departKept
+	r.conns.announced = func() { s.announced.Add(1) }
 	r.parked = newParked(l.Addr(), r.conns, s.HTTP.Serve)
 	// The self-check that this makes has its place here, while nobody waits yet:
 	// a drain has no time for it, and it brings into memory the code that the
@@ -66,11 +66,7 @@ type connKey struct{}
 // follow makes net/http tell the run what happens.
 func (r *run) follow(s *http.Server) {
 	handler, connState, connContext := s.Handler, s.ConnState, s.ConnContext
-	if base := s.BaseContext; base != nil {
-		// Once, as the program expects, and not for parked as well.
-		once := sync.OnceValue(func() context.Context { return base(r.listener.Listener) })
-		s.BaseContext = func(net.Listener) context.Context { return once() }
-	}
+	s.BaseContext = r.baseContext(s, s.BaseContext)
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case r.draining.Load():
@@ -91,6 +87,9 @@ func (r *run) follow(s *http.Server) {
 		handler.ServeHTTP(w, req)
 	})
 	s.ConnState = func(nc net.Conn, state http.ConnState) {
+		if h, ok := nc.(*secureHTTP2); ok {
+			nc = h.Conn
+		}
 		if c := unwrap(nc); c != nil && c.isProbed() && state != http.StateClosed {
 			return // nobody has sent this request
 		}

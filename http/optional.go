@@ -20,7 +20,7 @@ func (c *conn) NetConn() net.Conn {
 }
 
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	if c.keeps() {
+	if c.keeps() || c.http2 != nil {
 		return io.Copy(onlyWriter{c}, r)
 	}
 	if rf, ok := c.Conn.(io.ReaderFrom); ok {
