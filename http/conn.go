@@ -29,8 +29,8 @@ type conn struct {
 	life    life
 	asked   time.Time // the read deadline that net/http asked for last
 	limited limited
-	release func() // gives the turn back that the drain gave; nil without one
-	signal  signal // tells handlers of the drain
+	release func()  // gives the turn back that the drain gave; nil without one
+	signal  signal  // tells handlers of the drain
 	goAway  *goAway // ends a connection with HTTP/2
 
 	interrupted bool // a deadline in the past is in force, to end a read of kept's

@@ -25,11 +25,11 @@ type conns struct {
 
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
-	mu    sync.Mutex
-	mode  mode
-	all   map[*conn]class
-	size  [classes]int           // how many of all
-	gone  [classes]chan struct{} // not nil: somebody waits; closed when size is zero
+	mu   sync.Mutex
+	mode mode
+	all  map[*conn]class
+	size [classes]int           // how many of all
+	gone [classes]chan struct{} // not nil: somebody waits; closed when size is zero
 }
 
 // A class says who cares for a connection in a drain.

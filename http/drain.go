@@ -65,7 +65,7 @@ func (r *run) drain(ctx context.Context) error {
 	}
 	err := r.server.HTTP.Shutdown(ctx)
 	await(ctx, r.conns.whenGone(classHTTP2)) // those that Shutdown does not know
-	r.parked.serving.Wait() // Shutdown has closed parked
+	r.parked.serving.Wait()                  // Shutdown has closed parked
 	r.parked.wait(ctx)
 	return err
 }

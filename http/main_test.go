@@ -20,5 +20,7 @@ func TestMain(m *testing.M) {
 		"hooked":   role(serveHooked),
 		"own":      role(serveWithOptions),
 		"probed":   role(serveProbed),
+		"h2c":      role(serveH2C),
+		"h2tls":    role(serveH2TLS),
 	}))
 }

@@ -1,0 +1,334 @@
+//go:build linux
+
+package restarthttp_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	restarthttp "example.com/restart/http"
+	"example.com/restart/internal/proctest"
+)
+
+// Proxies and clients of others, which try nothing twice. RESTARTS_BEHIND_PROXIES
+// says how often to restart; without it the tests are short.
+
+func restartsBehindProxies(t *testing.T) int {
+	t.Helper()
+	s := os.Getenv("RESTARTS_BEHIND_PROXIES")
+	if s == "" {
+		return 3
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// patientServer gives clients of HTTP/2 on a slow machine the time to answer.
+func patientServer() *restarthttp.Server {
+	s := newServer("web", http.HandlerFunc(answerPID))
+	s.Linger = 10 * time.Second
+	s.HTTP.Protocols = new(http.Protocols)
+	s.HTTP.Protocols.SetHTTP1(true)
+	return s
+}
+
+func serveH2C() error {
+	s := patientServer()
+	s.HTTP.Protocols.SetUnencryptedHTTP2(true)
+	return restarthttp.Serve(context.Background(), s)
+}
+
+func serveH2TLS() error {
+	s := patientServer()
+	s.HTTP.Protocols.SetHTTP2(true)
+	s.CertFile, s.KeyFile = os.Getenv("TEST_CERT"), os.Getenv("TEST_KEY")
+	return restarthttp.Serve(context.Background(), s)
+}
+
+// startH2 starts the first generation of a role that speaks HTTP/2, with a
+// certificate.
+func startH2(t *testing.T, role string) (*proctest.Family, proctest.Generation) {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key, 1)
+	return start(t, role, 1, "TEST_CERT="+cert, "TEST_KEY="+key)
+}
+
+// find returns the path of a program, and skips the test if there is none.
+func find(t *testing.T, program, pkg string) string {
+	t.Helper()
+	for _, name := range []string{program, "/usr/sbin/" + program} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Skipf("%s is not installed (Debian package %s)", program, pkg)
+	return ""
+}
+
+// startProxy starts a proxy that stays in the foreground and listens on the Unix
+// socket named socket in its working directory, and waits until it does. config
+// is the content of its configuration file "conf". It returns the socket's path.
+func startProxy(t *testing.T, config, program string, args ...string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "proxy") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait() // its status says that it was stopped
+		if t.Failed() {
+			t.Logf("%s: %v\n%s", program, cmd.ProcessState, log.String())
+		}
+	})
+	socket := filepath.Join(dir, "socket")
+	for bound := time.Now().Add(proctest.Patience); ; <-time.After(10 * time.Millisecond) {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+			return socket
+		}
+		if time.Now().After(bound) {
+			t.Fatal(err)
+		}
+	}
+}
+
+const haproxyConf = `
+defaults
+	mode http
+	retries 0
+	no option redispatch
+	timeout connect 60s
+	timeout client 60s
+	timeout server 60s
+	http-reuse always
+frontend in
+	bind unix@socket
+	default_backend servers
+backend servers
+	server a %s
+`
+
+const nginxConf = `
+daemon off;
+master_process off;
+pid pid;
+error_log stderr warn;
+events {}
+http {
+	access_log off;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	upstream servers {
+		server %s;
+		keepalive 100;
+	}
+	server {
+		listen unix:socket;
+		location / {
+			proxy_pass http://servers;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_next_upstream off;
+		}
+	}
+}
+`
+
+// A proxy before a server that is restarted loses no request of its clients.
+func TestProxiesLoseNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		role, program, conf, server string
+		args                        []string
+	}{
+		"haproxy h2c":    {"h2c", "haproxy", haproxyConf, "%s proto h2", []string{"-db", "-f", "conf"}},
+		"haproxy h2 TLS": {"h2tls", "haproxy", haproxyConf, "%s ssl verify none alpn h2", []string{"-db", "-f", "conf"}},
+		"nginx":          {"plain", "nginx", nginxConf, "%s", []string{"-p", ".", "-c", "conf", "-e", "stderr"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program := find(t, tt.program, tt.program)
+			f, g := startH2(t, tt.role)
+			server := fmt.Sprintf(tt.server, g.Addr["web"])
+			socket := startProxy(t, fmt.Sprintf(tt.conf, server), program, tt.args...)
+			l := startLoad(t, 100, func() (func() error, error) {
+				c, err := net.Dial("unix", socket)
+				if err != nil {
+					return nil, err
+				}
+				r := &raw{c, bufio.NewReader(c)}
+				return func() error {
+					_, closes, err := r.post()
+					if closes {
+						err = errors.Join(err, errors.New("the connection closes"))
+					}
+					return err
+				}, nil
+			})
+			for range restartsBehindProxies(t) {
+				l.more(1000)
+				g = replace(f, g)
+			}
+			l.more(1000)
+			l.end()
+			stop(f, g)
+		})
+	}
+}
+
+// net/http's client loses nothing, with 100 streams on a connection.
+func TestGoClientsOfHTTP2LoseNothing(t *testing.T) {
+	for role, scheme := range map[string]string{"h2c": "http", "h2tls": "https"} {
+		t.Run(role, func(t *testing.T) {
+			f, g := startH2(t, role)
+			transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+			transport.Protocols.SetHTTP2(scheme == "https")
+			transport.Protocols.SetUnencryptedHTTP2(scheme == "http")
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport, Timeout: proctest.Patience}
+			url := scheme + "://" + g.Addr["web"]
+			l := startLoad(t, 100, func() (func() error, error) {
+				return func() error {
+					resp, err := client.Post(url, "text/plain", strings.NewReader("hello"))
+					if err != nil {
+						return err
+					}
+					defer resp.Body.Close()
+					if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+						return err
+					}
+					if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
+						return errors.New(resp.Proto + " " + resp.Status)
+					}
+					return nil
+				}, nil
+			})
+			for range restartsBehindProxies(t) {
+				l.more(1000)
+				g = replace(f, g)
+			}
+			l.end()
+			transport.CloseIdleConnections()
+			stop(f, g)
+		})
+	}
+}
+
+// curl loses nothing with parallel requests over TLS; without TLS curl 7.88 fails
+// also where nothing restarts.
+func TestCurlLosesNothing(t *testing.T) {
+	program := find(t, "curl", "curl")
+	f, g := startH2(t, "h2tls")
+	url := fmt.Sprintf("https://%s/?[1-2000]", g.Addr["web"])
+	l := startLoad(t, 1, func() (func() error, error) {
+		return func() error { return runCurl(program, url, 2000) }, nil
+	})
+	for range restartsBehindProxies(t) {
+		l.more(1)
+		g = replace(f, g)
+	}
+	l.end()
+	stop(f, g)
+}
+
+// runCurl makes requests, 50 at a time. An answer on standard output ends in the
+// status that -w writes.
+func runCurl(program, url string, requests int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), proctest.Patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, "-sS", "-k", "--fail", "--http2",
+		"-Z", "--parallel-immediate", "--parallel-max", "50", "-w", " %{http_version} %{http_code}\n", url).CombinedOutput()
+	if n := strings.Count(string(out), " 2 200\n"); err == nil && n != requests {
+		err = fmt.Errorf("%d of %d answers", n, requests)
+	}
+	if err != nil {
+		return fmt.Errorf("curl: %w\n%s", err, tail(out))
+	}
+	return nil
+}
+
+func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
+
+// A load is requests of many clients.
+type load struct {
+	t        *testing.T
+	answered atomic.Int64
+	end      func()
+}
+
+// startLoad starts clients. Each makes one request after another by what dial
+// has returned, and ends with its first failure.
+func startLoad(t *testing.T, clients int, dial func() (request func() error, err error)) *load {
+	l := &load{t: t}
+	var halt atomic.Bool
+	var running sync.WaitGroup
+	l.end = sync.OnceFunc(func() {
+		halt.Store(true)
+		running.Wait()
+		t.Logf("%d requests", l.answered.Load())
+	})
+	t.Cleanup(l.end)
+	for range clients {
+		request, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		running.Go(func() {
+			for !halt.Load() {
+				if err := request(); err != nil {
+					t.Errorf("a request was lost: %v", err)
+					return
+				}
+				l.answered.Add(1)
+			}
+		})
+	}
+	return l
+}
+
+// more waits for n more answers.
+func (l *load) more(n int64) {
+	l.t.Helper()
+	n += l.answered.Load()
+	for bound := time.Now().Add(proctest.Patience); l.answered.Load() < n; <-time.After(time.Millisecond) {
+		if l.t.Failed() || time.Now().After(bound) {
+			l.t.Fatal("no answers")
+		}
+	}
+}
