@@ -32,7 +32,9 @@
 // processes; docs/connections.md lists which. Other connections with TLS, and
 // those with HTTP/2, cannot move. Their clients are told to come
 // back, by "Connection: close" or GOAWAY, one after another. Until then and for
-// [Server.Linger] they are served by the old process.
+// [Server.Linger] they are served by the old process. With HTTP/2 the GOAWAY that
+// names the last stream is sent when the client has answered a first one (RFC
+// 9113, section 6.8), so that a request on its way is answered.
 //
 // A connection that a handler keeps for long, a WebSocket, an event stream or a
 // long poll, moves if the handler asks for that by [Keep]. Otherwise it is the

@@ -67,6 +67,10 @@ type Server struct {
 	// process is replaced the turns are spread over half of that time, so that
 	// not all clients come back at once. Zero means DefaultLinger, and one
 	// second when the process stops for good; negative means not at all.
+	//
+	// With HTTP/2, Linger bounds how long the client may take to answer that it
+	// begins no more streams. When it has, no request can be on its way, and the
+	// connection closes a second after its last stream at the latest.
 	Linger time.Duration
 
 	// Logger receives events that no return value reports. Nil means the
