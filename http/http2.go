@@ -24,9 +24,6 @@ import (
 // TLS.
 const plainHTTP2 = "unencrypted_http2"
 
-// serveNext is what http.Server.TLSNextProto holds.
-type serveNext = func(*http.Server, *tls.Conn, http.Handler)
-
 // A carrier is what they look for below a *tls.Conn.
 type carrier struct {
 	net.Conn // nil: nothing else is asked of it
