@@ -404,6 +404,34 @@ func TestStopAfterCommitIsNotLost(t *testing.T) {
 	}
 }
 
+// Between the first Accept and the moment when the predecessor hears of it nobody
+// knows whose the files are.
+func TestStopWhileTakingOver(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "x.pid")
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{PIDFile: pidFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.commit() })
+	x.inLoop(func(l *loop) {
+		l.accept(stageTaken)
+		l.stop("a test")
+	})
+	inScript(func() {
+		o.send(wire.TypeGo, wire.Go{})
+		o.want(wire.TypeServing, nil)
+	})
+	x.drained()
+	if got := x.times(StateServing); got != 1 {
+		t.Errorf("it was serving %d times, want once: the predecessor relies on it", got)
+	}
+	if _, err := os.Stat(pidFile); err == nil {
+		t.Error("the PID file is still there after the last")
+	}
+}
+
 // What a process says of itself, and when.
 func TestServingDrainingAlone(t *testing.T) {
 	is := func(c <-chan struct{}) bool {

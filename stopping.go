@@ -24,6 +24,10 @@ func (l *loop) stop(why string) {
 			l.stopHeld(fmt.Errorf("restart: stopped before it took over: %s", why))
 			return
 		}
+		if l.starting.stage == stageTaken {
+			l.starting.stop = errors.New(why) // who has the sockets is known in a moment
+			return
+		}
 		l.log.Info("restart: stopping", "why", why)
 		l.startDrain()
 	case StateServing:
