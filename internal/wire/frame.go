@@ -30,7 +30,8 @@ const (
 	// bound is 253 (SCM_MAX_FD, unix(7)).
 	MaxFiles = 250
 
-	headerSize = 12
+	// HeaderSize is the size of what Size wants to see.
+	HeaderSize = 12
 )
 
 var magic = [4]byte{'R', 'S', 'T', 'T'}
@@ -106,7 +107,7 @@ func Append(b []byte, t Type, v any) ([]byte, error) {
 	if err != nil {
 		return b, fmt.Errorf("encode %v: %w", t, err)
 	}
-	if headerSize+len(payload) > MaxFrame {
+	if HeaderSize+len(payload) > MaxFrame {
 		return b, fmt.Errorf("encode %v: %d bytes of payload: %w", t, len(payload), ErrTooLarge)
 	}
 	b = append(b, magic[:]...)
@@ -116,22 +117,43 @@ func Append(b []byte, t Type, v any) ([]byte, error) {
 	return append(b, payload...), nil
 }
 
+// Size returns the size of the frame, header included, that begins with header.
+// On a stream it says where the next one begins.
+func Size(header []byte) (int, error) {
+	if err := check(header); err != nil {
+		return 0, err
+	}
+	n := binary.BigEndian.Uint32(header[8:])
+	if n > MaxFrame-HeaderSize {
+		return 0, ErrTooLarge
+	}
+	return HeaderSize + int(n), nil
+}
+
+// check checks magic and version, which every version has in these places.
+func check(b []byte) error {
+	if len(b) < HeaderSize {
+		return fmt.Errorf("%d bytes: %w", len(b), ErrTruncated)
+	}
+	if [4]byte(b[:4]) != magic {
+		return ErrMagic
+	}
+	if v := binary.BigEndian.Uint16(b[4:]); v != Version {
+		return fmt.Errorf("the other side speaks %d, this side %d: %w", v, Version, ErrVersion)
+	}
+	return nil
+}
+
 // Parse decodes the one frame that b holds.
 func Parse(b []byte) (Frame, error) {
 	if len(b) > MaxFrame {
 		return Frame{}, ErrTooLarge
 	}
-	if len(b) < headerSize {
-		return Frame{}, fmt.Errorf("%d bytes: %w", len(b), ErrTruncated)
-	}
-	if [4]byte(b[:4]) != magic {
-		return Frame{}, ErrMagic
-	}
-	if v := binary.BigEndian.Uint16(b[4:]); v != Version {
-		return Frame{}, fmt.Errorf("the other side speaks %d, this side %d: %w", v, Version, ErrVersion)
+	if err := check(b); err != nil {
+		return Frame{}, err
 	}
 	t := Type(binary.BigEndian.Uint16(b[6:]))
-	payload := b[headerSize:]
+	payload := b[HeaderSize:]
 	if n := binary.BigEndian.Uint32(b[8:]); uint64(n) != uint64(len(payload)) {
 		return Frame{}, fmt.Errorf("%v: %d bytes announced, %d received: %w", t, n, len(payload), ErrTruncated)
 	}

@@ -76,7 +76,7 @@ func TestParseRefuses(t *testing.T) {
 		want error
 	}{
 		"empty":         {nil, ErrTruncated},
-		"header only":   {good[:headerSize], ErrTruncated},
+		"header only":   {good[:HeaderSize], ErrTruncated},
 		"cut":           {good[:len(good)-1], ErrTruncated},
 		"trailing":      {append(append([]byte(nil), good...), 0), ErrTruncated},
 		"magic":         {change(func(b []byte) []byte { b[0] = 'X'; return b }), ErrMagic},
@@ -87,6 +87,30 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Parse(tt.in); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
+	}
+}
+
+// On a stream the header alone says where the next frame begins.
+func TestSize(t *testing.T) {
+	good, err := Append(nil, TypeNote, Note{Text: "words"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Size(good[:HeaderSize]); got != len(good) || err != nil {
+		t.Errorf("got %d, %v; want %d", got, err, len(good))
+	}
+	for header, want := range map[string]error{
+		"RSTT\x00\x01\x00\x05\x00\x00\x00":     ErrTruncated,
+		"XSTT\x00\x01\x00\x05\x00\x00\x00\x05": ErrMagic,
+		"RSTT\x00\x02\x00\x05\x00\x00\x00\x05": ErrVersion,
+		"RSTT\x00\x01\x00\x05\x00\x00\xff\xf5": ErrTooLarge,
+	} {
+		if _, err := Size([]byte(header)); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", header, err, want)
+		}
+	}
+	if got, err := Size([]byte("RSTT\x00\x01\x00\x05\x00\x00\xff\xf4")); got != MaxFrame || err != nil {
+		t.Errorf("got %d, %v; want %d", got, err, MaxFrame)
 	}
 }
 
