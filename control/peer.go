@@ -2,8 +2,14 @@ package control
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"syscall"
+
+	"example.com/restart/internal/fdutil"
 )
 
 type peerKey struct{}
@@ -25,4 +31,30 @@ func onlyOwner(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+var errNoPeer = errors.New("this platform does not tell who asks")
+
+// checkPeer returns an error unless the process at the other end belongs to our
+// user or to root.
+func checkPeer(c net.Conn) error {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("a %T does not tell who asks", c)
+	}
+	uid, err := fdutil.PeerUser(sc)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return errNoPeer
+	}
+	if err != nil {
+		return err
+	}
+	return allow(uid, os.Geteuid())
+}
+
+func allow(peer, owner int) error {
+	if peer == owner || peer == 0 {
+		return nil
+	}
+	return fmt.Errorf("user %d may not control this process, which belongs to user %d: ask as that user or as root", peer, owner)
 }

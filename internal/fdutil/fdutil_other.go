@@ -1,7 +1,7 @@
-//go:build !linux
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd
 
 // Package fdutil handles file descriptors without ever changing the open file
-// behind them. Descriptors are passed on only on Linux so far.
+// behind them. Here they cannot be passed on.
 package fdutil
 
 import (

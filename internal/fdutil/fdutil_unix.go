@@ -1,3 +1,5 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 // Package fdutil handles file descriptors without ever changing the open file
 // behind them.
 //
@@ -75,14 +77,7 @@ func Listener(f *os.File) (net.Listener, error) {
 		if err := wantType(fd, unix.SOCK_STREAM); err != nil {
 			return err
 		}
-		accepting, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
-		if err != nil {
-			return os.NewSyscallError("getsockopt(SO_ACCEPTCONN)", err)
-		}
-		if accepting == 0 {
-			return errors.New("the socket does not listen")
-		}
-		return nil
+		return wantListening(fd)
 	})
 	if err != nil {
 		return nil, err
@@ -111,10 +106,6 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 // StreamConns makes a net.Conn of each of fds, which must be connected stream
 // sockets; where that fails the error stands at the same index. It takes fds in
 // every case.
-//
-// net.FileConn wants an os.File, and to make one for each would enter each into
-// Go's poller twice, which counts when thousands of connections come at once.
-// So one os.File stands for one socket after another.
 func StreamConns(fds []int) ([]net.Conn, []error) {
 	conns, errs := make([]net.Conn, len(fds)), make([]error, len(fds))
 	// Nearly all of it is system calls, ten for each: a large batch is shared.
@@ -131,31 +122,10 @@ func StreamConns(fds []int) ([]net.Conn, []error) {
 // fewestForOne is how many connections are worth a goroutine.
 const fewestForOne = 32
 
-func streamConns(fds []int, conns []net.Conn, errs []error) {
-	// Any file will do that exists without a path and is blocking, so that
-	// os.NewFile leaves it alone.
-	slot, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		for i, fd := range fds {
-			unix.Close(fd)
-			errs[i] = os.NewSyscallError("eventfd", err)
-		}
-		return
-	}
-	f := os.NewFile(uintptr(slot), "slot")
-	defer f.Close()
-	for i, fd := range fds {
-		err := unix.Dup3(fd, slot, unix.O_CLOEXEC)
-		unix.Close(fd)
-		if err != nil {
-			errs[i] = os.NewSyscallError("dup3", err)
-			continue
-		}
-		conns[i], errs[i] = streamConn(f)
-	}
-}
-
-var errPeerGone = errors.New("the peer has closed the connection")
+var (
+	errNotListening = errors.New("the socket does not listen")
+	errPeerGone     = errors.New("the peer has closed the connection")
+)
 
 // streamConn makes a net.Conn of f and borrows it. It asks nothing that
 // net.FileConn asks as well.
@@ -221,26 +191,6 @@ func poll(c syscall.Conn) (n int, err error) {
 	return n, err
 }
 
-// Memory returns a file in memory that holds b and cannot be changed any more.
-// The caller owns it.
-func Memory(b []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("restart-state", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	f := os.NewFile(uintptr(fd), "memory")
-	if _, err := f.WriteAt(b, 0); err != nil {
-		f.Close()
-		return nil, err
-	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		f.Close()
-		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
-	}
-	return f, nil
-}
-
 // ReadMemory returns the size bytes that f, made by Memory, holds. It borrows
 // f.
 func ReadMemory(f *os.File, size int64) ([]byte, error) {
@@ -265,7 +215,7 @@ func IsPipe(f *os.File) bool {
 // FileID returns what tells a file from another one at the same path.
 func FileID(fi os.FileInfo) (dev, ino uint64) {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
-		return st.Dev, st.Ino
+		return uint64(st.Dev), uint64(st.Ino)
 	}
 	return 0, 0
 }
@@ -278,12 +228,12 @@ func Scarce(c syscall.Conn, reserve int) bool {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return false
 	}
-	free := uint64(0)
+	current, free := uint64(limit.Cur), uint64(0) // FreeBSD's is signed
 	err := Control(c, func(fd int) error {
-		if n := uint64(fd) + 1; n < limit.Cur {
-			free = limit.Cur - n
+		if n := uint64(fd) + 1; n < current {
+			free = current - n
 		}
 		return nil
 	})
-	return err == nil && free < min(uint64(reserve), limit.Cur/4)
+	return err == nil && free < min(uint64(reserve), current/4)
 }

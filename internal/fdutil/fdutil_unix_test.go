@@ -1,11 +1,16 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
 package fdutil
 
 import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func dup(t *testing.T, c any) *os.File {
@@ -149,7 +154,7 @@ func TestStreamConns(t *testing.T) {
 
 func openFiles(t *testing.T) int {
 	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
+	list, err := os.ReadDir("/dev/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +217,7 @@ func TestScarce(t *testing.T) {
 		reserve int
 		want    bool
 	}{{60, 20, false}, {79, 20, false}, {80, 20, true}, {74, 1000, false}, {75, 1000, true}, {99, 1, true}, {99, 0, false}} {
-		err := Control(null, func(fd int) error { return syscall.Dup3(fd, tt.fd, syscall.O_CLOEXEC) })
+		err := Control(null, func(fd int) error { return unix.Dup2(fd, tt.fd) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,5 +226,26 @@ func TestScarce(t *testing.T) {
 			t.Errorf("descriptor %d of 100, %d reserved: got %v, want %v", tt.fd, tt.reserve, got, tt.want)
 		}
 		f.Close()
+	}
+}
+
+// What is kept in a file has no name, and only its owner can have read it.
+func TestMemory(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	want := strings.Repeat("state", 100000)
+	f, err := Memory([]byte(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
+		t.Errorf("got files %v, %v", left, err)
+	}
+	if got, err := ReadMemory(f, int64(len(want))); string(got) != want || err != nil {
+		t.Errorf("got %d bytes, %v; want the %d that were written", len(got), err, len(want))
+	}
+	if _, err := ReadMemory(f, int64(len(want))+1); err == nil {
+		t.Error("of another size: got no error")
 	}
 }
