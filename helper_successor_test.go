@@ -37,15 +37,20 @@ type peer struct {
 // would inherit it.
 func newPair(t *testing.T) (*peer, *os.File) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	ours, theirs, err := channel.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPeer(t, os.NewFile(uintptr(fds[0]), "ours"))
+	defer ours.Close()
+	sock, err := ours.File()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, os.NewFile(uintptr(fds[1]), "theirs")
+	p, err := newPeer(t, sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, theirs
 }
 
 // newPeer makes a peer of its end of a channel, which it takes.

@@ -1,6 +1,5 @@
-// Package channel is the socket over which two generations talk: one end of
-// an AF_UNIX SOCK_SEQPACKET pair, one packet for each frame of package wire,
-// descriptors beside it (SCM_RIGHTS, unix(7)).
+//go:build !restart_portable
+
 package channel
 
 import (
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -19,8 +17,11 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// A Conn is one end. Send and Recv may be used at the same time, Recv by one
-// goroutine only.
+// MaxFiles bounds the descriptors that travel with one frame.
+const MaxFiles = wire.MaxFiles
+
+// A Conn is one end of an AF_UNIX SOCK_SEQPACKET pair, with one packet for each
+// frame. Send and Recv may be used at the same time, Recv by one goroutine only.
 type Conn struct {
 	uc *net.UnixConn
 
@@ -51,14 +52,9 @@ func Pair() (*Conn, *os.File, error) {
 // with, and opens the channel behind it. It takes fd only if that is a channel:
 // a wrong number must not close somebody else's file.
 func Inherited(fd int) (*Conn, error) {
-	typ, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-	switch {
-	case errors.Is(err, unix.EBADF):
-		return nil, fmt.Errorf("descriptor %d is not open", fd)
-	case errors.Is(err, unix.ENOTSOCK):
-		return nil, fmt.Errorf("descriptor %d is not a socket", fd)
-	case err != nil:
-		return nil, os.NewSyscallError("getsockopt(SO_TYPE)", err)
+	typ, err := socketType(fd)
+	if err != nil {
+		return nil, err
 	}
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
@@ -117,33 +113,12 @@ func (c *Conn) Peer() (pid, uid int, err error) {
 // Sender returns the process that sent the message which Recv returned last, as
 // the kernel says (SCM_CREDENTIALS, unix(7)): 0 if it is in none of our PID
 // namespaces. Only root can name another process than itself. Call it from the
-// goroutine that calls Recv.
-func (c *Conn) Sender() int { return c.sender }
-
-// Send writes one frame and the descriptors that belong to it. It borrows
-// them: they may be closed when it returns.
-func (c *Conn) Send(t wire.Type, v any, files ...*os.File) error {
-	fds := make([]int, len(files))
-	for i, f := range files {
-		if err := fdutil.Control(f, func(fd int) error { fds[i] = fd; return nil }); err != nil {
-			return fmt.Errorf("send %v: %w", t, err)
-		}
-	}
-	err := c.send(t, v, fds)
-	runtime.KeepAlive(files) // their finalizers close them
-	return err
-}
-
-// SendRaw is Send for descriptors that no os.File stands for, which takes Go's
-// poller some system calls each. It takes them in every case.
-func (c *Conn) SendRaw(t wire.Type, v any, fds []int) error {
-	defer CloseRaw(fds)
-	return c.send(t, v, fds)
-}
+// goroutine that calls Recv. Told is false on platforms whose kernel does not say.
+func (c *Conn) Sender() (pid int, told bool) { return c.sender, true }
 
 func (c *Conn) send(t wire.Type, v any, fds []int) error {
-	if len(fds) > wire.MaxFiles {
-		return fmt.Errorf("send %v: %d descriptors, at most %d", t, len(fds), wire.MaxFiles)
+	if err := checkFiles(t, fds); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,16 +135,6 @@ func (c *Conn) send(t wire.Type, v any, fds []int) error {
 		return fmt.Errorf("send %v: %w", t, err)
 	}
 	return nil
-}
-
-// Recv reads the next frame of a known type and its descriptors, which the
-// caller owns and which are close-on-exec. They may be fewer than were sent:
-// those for which this process has no free number are closed by the kernel, the
-// last ones first. The frame is valid until the next call. io.EOF means that no
-// process has the other end any more.
-func (c *Conn) Recv() (wire.Frame, []*os.File, error) {
-	f, fds, err := c.RecvRaw()
-	return f, Files(fds), err
 }
 
 // RecvRaw is Recv for descriptors that are to become connections.
@@ -228,22 +193,8 @@ func (c *Conn) StopRecv() { _ = c.uc.SetReadDeadline(time.Unix(1, 0)) } // it ma
 // File returns a second descriptor for this end. The caller owns it.
 func (c *Conn) File() (*os.File, error) { return fdutil.Dup(c.uc) }
 
-// Cut ends the channel at both ends, as the death of the process at the other
-// end does (shutdown(2)): what that had sent can still be received, then io.EOF
-// comes, and nothing can be sent.
-func (c *Conn) Cut() {
-	_ = fdutil.Control(c.uc, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // it may be closed
-}
-
 // Close closes this end.
 func (c *Conn) Close() error { return c.uc.Close() }
-
-// CloseRaw closes descriptors.
-func CloseRaw(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
-}
 
 // errEmpty says that a packet has no bytes. Nothing may take that for the end of
 // the channel, which tells a successor to serve.

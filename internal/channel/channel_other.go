@@ -1,7 +1,7 @@
-//go:build !linux
+//go:build !darwin && !dragonfly && !freebsd && !linux && !netbsd && !openbsd
 
-// Package channel is the socket over which two generations talk. Only Linux
-// has one so far.
+// Package channel is the socket over which two generations talk. This
+// platform has none.
 package channel
 
 import (
@@ -11,6 +11,9 @@ import (
 
 	"example.com/restart/internal/wire"
 )
+
+// MaxFiles bounds the descriptors that travel with one frame.
+const MaxFiles = 0
 
 // A Conn cannot be made on this platform.
 type Conn struct{}
@@ -27,8 +30,8 @@ func Inherited(int) (*Conn, error) { return nil, errors.ErrUnsupported }
 // Peer returns errors.ErrUnsupported.
 func (*Conn) Peer() (pid, uid int, err error) { return 0, 0, errors.ErrUnsupported }
 
-// Sender returns 0.
-func (*Conn) Sender() int { return 0 }
+// Sender tells nothing.
+func (*Conn) Sender() (pid int, told bool) { return 0, false }
 
 // Send returns errors.ErrUnsupported.
 func (*Conn) Send(wire.Type, any, ...*os.File) error { return errors.ErrUnsupported }

@@ -169,21 +169,23 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 
 // meet checks that the process which says that it is ready is the one that it says
 // it is. Its PID gets our signals and becomes the main process of our manager, so
-// the kernel must confirm it.
+// the kernel must confirm it, or it must be the one that was started.
 func (a *attempt) meet(claimed int) error {
-	sender := a.Conn.Sender()
-	if sender != claimed {
+	switch sender, told := a.Conn.Sender(); {
+	case told && sender != claimed:
 		return fmt.Errorf("the successor says that it is process %d, but the kernel says that process %d has sent that: "+
 			"it must run in the same PID namespace and speak for itself", claimed, sender)
-	}
-	if sender == a.proc.PID() {
+	case claimed == a.proc.PID():
 		return nil
+	case !told:
+		return fmt.Errorf("the successor says that it is process %d, but process %d was started, and this platform does not tell who speaks: "+
+			"a script around the program must execute it by exec", claimed, a.proc.PID())
 	}
-	speaker, err := spawn.Open(sender)
+	speaker, err := spawn.Open(claimed)
 	if err != nil {
-		return fmt.Errorf("watch process %d, which is not the one that was started: %w", sender, err)
+		return fmt.Errorf("watch process %d, which is not the one that was started: %w", claimed, err)
 	}
-	a.PID, a.speaker = sender, speaker
+	a.PID, a.speaker = claimed, speaker
 	return nil
 }
 

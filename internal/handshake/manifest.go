@@ -157,7 +157,7 @@ func (m *Manifest) receiveHello(conn *channel.Conn) error {
 	if uid != 0 && uid != os.Geteuid() {
 		return fmt.Errorf("the predecessor runs as user %d, this process as %d", uid, os.Geteuid())
 	}
-	if pid != hello.PID {
+	if pid != 0 && pid != hello.PID { // not every kernel tells
 		return fmt.Errorf("the predecessor says that it is process %d, but the channel belongs to %d", hello.PID, pid)
 	}
 	m.PID, m.Generation = hello.PID, hello.Generation

@@ -156,7 +156,7 @@ func (s *Sender) sendBatches() {
 			return
 		}
 		size := len(parcels[0].state)
-		for more := true; more && len(parcels) < wire.MaxFiles && size < MaxConnState/2; {
+		for more := true; more && len(parcels) < channel.MaxFiles && size < MaxConnState/2; {
 			select {
 			case p := <-s.queue:
 				parcels = append(parcels, p)
