@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || restart_portable
 
 package spawn
 
@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// A Handle cannot be made on this platform.
+// A Handle cannot be made: only Linux tells for sure which process a PID is.
 type Handle struct{}
 
 // Open returns errors.ErrUnsupported.

@@ -1,0 +1,6 @@
+package spawn
+
+import "golang.org/x/sys/unix"
+
+// getTermios is the ioctl(2) that only terminals know.
+const getTermios = unix.TCGETS
