@@ -9,10 +9,10 @@ import (
 	"example.com/restart/internal/proctest"
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(proctest.Main(m, map[string]func(){
-		"server":     serverRole,
-		"grandchild": grandchildRole,
-		"first":      firstRole,
-	}))
+// roles are what the test binary plays in processes of its own.
+var roles = map[string]func(){
+	"server":     serverRole,
+	"grandchild": grandchildRole,
 }
+
+func TestMain(m *testing.M) { os.Exit(proctest.Main(m, roles)) }
