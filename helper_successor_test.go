@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/spawn"
 	"example.com/restart/internal/wire"
