@@ -112,8 +112,11 @@
 //
 // # Platforms
 //
-// Restarting needs Linux. On other platforms the same programs build, serve, and
-// drain on SIGINT and SIGTERM. Restart returns [ErrUnsupported] there.
+// A process can be replaced on Linux, and on macOS, FreeBSD, OpenBSD and NetBSD by
+// a portable back end, which is tested on Linux (build tag restart_portable) and
+// only compiled for the others. Systemd and the keeper are Linux only. On Windows
+// the same programs build, serve, and drain on SIGINT and SIGTERM. Restart returns
+// [ErrUnsupported] there.
 //
 // "go run" deletes its binary, so a program that it started cannot be restarted.
 // A supervisor that watches the PID it started takes the first restart for the

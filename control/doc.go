@@ -13,11 +13,12 @@
 //
 // The socket's file has mode 0600 from the moment when it exists. Requests are
 // answered only if they come from a process of the same user or of root; the
-// kernel says who asks (SO_PEERCRED in unix(7)).
+// kernel says who asks (SO_PEERCRED in unix(7); LOCAL_PEERCRED on macOS and
+// FreeBSD).
 //
 // The socket moves to the successor like any other. So does the history of the
 // last restarts, which [Service.StatusPage] shows.
 //
-// The kernel tells of a peer in this way on Linux only. On other platforms the
-// socket is there, and every request is refused.
+// On other platforms nothing tells who asks: the socket is there, and every request
+// is refused.
 package control

@@ -71,6 +71,6 @@
 //
 // # Platforms
 //
-// Restarts need Linux, as they do outside of tests. On other platforms Restart
-// returns restart.ErrUnsupported; all else works.
+// Restarts work where they do outside of tests. On other platforms, such as
+// Windows, Restart returns restart.ErrUnsupported; all else works.
 package restarttest

@@ -23,7 +23,7 @@ const (
 
 	// MaxFrame bounds a frame, header included. It stays well below the
 	// smallest send buffer that Linux gives a socket by default (208 KiB), so
-	// that a frame is always sent whole.
+	// that a frame is always sent whole there.
 	MaxFrame = 64 << 10
 
 	// MaxFiles bounds the descriptors that travel with one frame. The kernel's
