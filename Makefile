@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: test race lint fmt cross fuzz ci tools
+.PHONY: test race lint fmt portable cross fuzz ci tools
 
 test: ## all tests of all modules in go.work
 	$(GO) test work
@@ -18,6 +18,9 @@ lint: tools ## formatting, vet, staticcheck
 
 fmt: tools ## format what git knows
 	bin/gofumpt -w $$(git ls-files '*.go')
+
+portable: ## the back end of macOS and the BSDs, on Linux by a build tag
+	scripts/test-portable
 
 cross: ## what must build elsewhere
 	scripts/cross
