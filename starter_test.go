@@ -193,6 +193,9 @@ func (p *peer) raw(packet string) {
 
 func TestFailedSuccessor(t *testing.T) {
 	for name, tt := range failedSuccessors {
+		if name == "cut off" && !cutOffShows {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var failed *peer

@@ -105,6 +105,9 @@ func TestPredecessorTalksNonsense(t *testing.T) {
 			"wrong version": "RSTT\x00\x02\x00\x0c\x00\x00\x00\x02{}",
 			"cut off":       "RSTT\x00\x01\x00\x0c\x00\x00\x00\x09{}",
 		} {
+			if name == "cut off" && !cutOffShows {
+				continue
+			}
 			t.Run(step.name+", "+name, func(t *testing.T) {
 				o := newOldProcess(t)
 				notTakenOver(t, o, step.first, step.then, func() { o.raw(packet) }, "")
@@ -211,6 +214,9 @@ func TestManifestIsChecked(t *testing.T) {
 			o.send(wire.TypeStart, wire.Start{})
 		}, "not a socket"},
 	} {
+		if name == "another's channel" && !makerIsTold {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			o := newOldProcess(t)
 			tt.say(o)
