@@ -315,7 +315,11 @@ func (l *loop) onSignal(sig os.Signal) {
 		l.swing("second signal " + sig.String())
 	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
 		l.askAgain()
-	case sig == syscall.SIGHUP && (l.state == StateProbation || l.state == StateLameDuck || l.state == StateDraining):
+	case sig == syscall.SIGHUP && l.state == StateProbation:
+		// A manager still watches this process, and means the one that serves.
+		l.log.Info("restart: on probation; SIGHUP passed on to the successor", "successor", l.successor.PID)
+		l.successor.Signal(syscall.SIGHUP)
+	case sig == syscall.SIGHUP && (l.state == StateLameDuck || l.state == StateDraining):
 		l.logFailure(ErrStopped) // no hook checks what is not to be done
 	default:
 		l.act(&action{sig: sig, ctx: l.actions.ctx, reply: l.logFailure})

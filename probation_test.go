@@ -362,6 +362,26 @@ func TestTrialEndsEarly(t *testing.T) {
 	})
 }
 
+// systemd and the keeper send SIGHUP to the process that they watch, which is the
+// old one until the probation is over. They mean the service.
+func TestSIGHUPIsPassedOnInTheProbation(t *testing.T) {
+	passed := make(chan syscall.Signal, 1)
+	x := start(t, Options{Probation: time.Hour}, spawning(t, onProbation(func(p *peer) {
+		passed <- <-p.signals
+		p.send(wire.TypeConfirm, wire.Confirm{})
+		untilLeft(p)
+	}))).serving()
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.reached(StateProbation, 1)
+	x.signal(syscall.SIGHUP)
+	if got := <-passed; got != syscall.SIGHUP {
+		t.Errorf("got %v, want SIGHUP", got)
+	}
+	x.drained()
+}
+
 // When the predecessor dies, nobody can serve again.
 func TestPredecessorDiesInTheProbation(t *testing.T) {
 	o := newOldProcess(t)
