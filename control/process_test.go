@@ -26,19 +26,30 @@ import (
 // ends when the test lets it.
 func serverRole() {
 	slog.SetDefault(proctest.Logger())
-	fmt.Printf("end pid=%d error=%v\n", os.Getpid(), serveControlled())
+	err := serveControlled()
+	fmt.Printf("end pid=%d error=%v\n", os.Getpid(), err)
+	if words, ok := errors.AsType[brokenError](err); ok {
+		fmt.Fprintln(os.Stderr, words)
+		os.Exit(1)
+	}
 	if hold := os.Getenv("TEST_HOLD"); hold != "" {
 		os.ReadFile(hold) // a pipe that the test writes to
 	}
 }
 
+// A brokenError is what TEST_BROKEN says.
+type brokenError string
+
+func (e brokenError) Error() string { return string(e) }
+
 func serveControlled() error {
-	r, err := restart.New(restart.Options{})
+	probation, _ := time.ParseDuration(os.Getenv("TEST_PROBATION"))
+	r, err := restart.New(restart.Options{Probation: probation})
 	if err != nil {
 		return err
 	}
 	if words, err := os.ReadFile(os.Getenv("TEST_BROKEN")); err == nil {
-		return errors.New(string(words))
+		return brokenError(words)
 	}
 	answer := tcp.New(func(_ context.Context, c net.Conn) {
 		for lines := bufio.NewScanner(c); lines.Scan(); {
@@ -161,6 +172,22 @@ func stopServer(t *testing.T, f *proctest.Family, c Client, g proctest.Generatio
 	if _, err := c.Status(t.Context()); !errors.Is(err, ErrNotRunning) || !contains(err.Error(), "no such socket") {
 		t.Errorf("after the stop: got %v", err)
 	}
+}
+
+// A release that is undone ends at once, and does not wait for a successor.
+func TestUndoneProcess(t *testing.T) {
+	t.Setenv("TEST_PROBATION", "1h")
+	f, first, c, _ := startServer(t, "server")
+	if _, err := c.Restart(t.Context(), RestartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	second := f.Serving(2, 2)
+	f.Wait(1, "restart: replaced, on probation")
+	if err := c.Undo(t.Context(), "bad answers"); err != nil {
+		t.Fatal(err)
+	}
+	f.WaitExit(second.PID)
+	stopServer(t, f, c, first)
 }
 
 // Of two restarts at once the second runs in the successor of the first.

@@ -113,10 +113,11 @@ func (s *Service) Adopt(c net.Conn, state []byte) error { return s.server.Adopt(
 func (s *Service) Close() error { return s.server.Close() }
 
 // Shutdown implements [restart.Service]. Where a successor serves it returns when
-// the drain is as good as over, so that the history can tell of it.
+// the drain is as good as over, so that the history can tell of it. After a
+// probation that was undone the predecessor serves, and there is nothing to tell.
 func (s *Service) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
-	if restart.Replaced(ctx) {
+	if restart.Replaced(ctx) && s.process.Status().Successor != 0 {
 		s.history.noteDrain(ctx, s.process)
 	}
 	return err
