@@ -231,8 +231,14 @@ func TestUnitThatCannotWork(t *testing.T) {
 	sys := fakeSystem()
 	sys.manager = manager.Unnotified{}
 	x := start(t, Options{}, sys).serving()
-	if err := x.r.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), `"Type=notify"`) {
+	events := make(chan Event, 10)
+	x.r.OnEvent(func(e Event) { events <- e })
+	err := x.r.Restart(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `"Type=notify"`) {
 		t.Errorf("got %v, want the line to add to the unit", err)
+	}
+	if e := <-events; e.Kind != EventFailed || e.Err != err {
+		t.Errorf("got %+v, want that it was refused", e)
 	}
 	x.answers("old")
 	x.r.Shutdown()

@@ -70,6 +70,16 @@ func (l *loop) refusal() error {
 	return nil
 }
 
+// refuse answers a restart that is not tried. Where nothing else is under way,
+// observers learn of it too.
+func (l *loop) refuse(err error, reply func(error)) {
+	if l.state == StateServing {
+		l.manager.Failed(err)
+		l.r.events.emit(Event{Kind: EventFailed, Err: err})
+	}
+	reply(err)
+}
+
 // askRestart begins a restart that a caller asks for, its hooks first. It waits
 // for the After hooks of the restart before, and for the predecessor to hear
 // that this process serves: a client may have its answer sooner.
@@ -79,7 +89,7 @@ func (l *loop) askRestart(ctx context.Context, reply func(error)) {
 		return
 	}
 	if err := l.refusal(); err != nil {
-		reply(err)
+		l.refuse(err, reply)
 		return
 	}
 	if a := l.actions.running[syscall.SIGHUP]; a != nil && !a.over {
@@ -140,11 +150,7 @@ func (l *loop) cancelRestart() bool {
 // ended.
 func (l *loop) restart(action *action, reply func(error)) {
 	if err := l.refusal(); err != nil {
-		if l.state == StateServing {
-			l.manager.Failed(err)
-			l.r.events.emit(Event{Kind: EventFailed, Err: err})
-		}
-		reply(err)
+		l.refuse(err, reply)
 		return
 	}
 	if l.onTrial.lasts {
