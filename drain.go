@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"example.com/restart/internal/transfer"
+	"example.com/restart/internal/wire"
 )
 
 // closeGrace is what services get to return from Serve and Shutdown after they
@@ -45,6 +46,7 @@ type drain struct {
 	began  time.Time
 
 	ended     chan struct{} // closed when run has returned
+	reported  chan struct{} // closed when report has returned; nil: it does not run
 	swung     chan struct{} // closed to end the drain by force
 	swingOnce sync.Once
 	wasCut    atomic.Int64 // connections closed by force
@@ -248,25 +250,48 @@ func (d *drain) names() string {
 // reportEvery is how often the successor learns of the drain's progress.
 const reportEvery = time.Second
 
-// report tells the successor how many connections are left, as long as the drain
-// lasts.
+// report tells the successor how far the drain is, as long as that lasts, and at
+// last what has become of the connections.
 func (d *drain) report(generation int) {
+	defer close(d.reported)
 	ticks := time.NewTicker(reportEvery)
 	defer ticks.Stop()
-	last := -1
+	last := wire.Progress{Connections: -1}
 	for {
-		if n := d.connections(); n != last {
-			if err := d.sender.Progress(generation, n); err != nil {
+		if now := d.progress(generation); now != last {
+			if err := d.sender.Progress(now); err != nil {
 				return // it is gone
 			}
-			last = n
+			last = now
 		}
 		select {
 		case <-ticks.C:
 		case <-d.ended:
+			last = d.progress(generation)
+			last.Over = true
+			_ = d.sender.Progress(last) // it may be gone
 			return
 		}
 	}
+}
+
+// awaitReport waits until the successor has been told of the end, no longer than
+// closeGrace: it may not listen.
+func (d *drain) awaitReport() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	arrives(ctx, d.reported)
+}
+
+func (d *drain) progress(generation int) wire.Progress {
+	p := wire.Progress{
+		Generation: generation, Connections: d.connections(),
+		HandedOver: d.sender.Counts().Moved, Cut: int(d.wasCut.Load()),
+	}
+	for _, part := range d.parts {
+		p.Announced += part.announced()
+	}
+	return p
 }
 
 func (d *drain) connections() int {

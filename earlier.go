@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/wire"
 )
 
 // An Earlier is an earlier generation whose process has not ended.
@@ -45,6 +46,18 @@ func (r *Restarter) earlier() []Earlier {
 		all = append(all, e)
 	}
 	return all
+}
+
+// predecessorsProgress returns what is known of the predecessor before it tells.
+// A version of this library that says since when a process serves also listens
+// to "hammer".
+func (l *loop) predecessorsProgress() (p wire.Progress) {
+	for _, line := range l.r.pred.Lifelines {
+		if line.PID == l.r.pred.PID && !line.Since.IsZero() {
+			p = wire.Progress{Generation: line.Generation, Connections: -1}
+		}
+	}
+	return p
 }
 
 // HammerEarlier ends the drain of an earlier generation by force, as Hammer ends

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
 )
 
@@ -34,6 +35,12 @@ func TestEarlierGeneration(t *testing.T) {
 		t.Errorf("got %v, want that there is none", err)
 	}
 
+	drained := make(chan Event, 1)
+	x.r.OnEvent(func(e Event) {
+		if e.Kind == EventEarlierDrained {
+			drained <- e
+		}
+	})
 	inScript(func() { o.send(wire.TypeProgress, wire.Progress{Generation: 3, Connections: 7}) })
 	for x.r.Status().Draining[0].Connections != 7 {
 		runtime.Gosched() // a test that hangs has a bound
@@ -41,16 +48,62 @@ func TestEarlierGeneration(t *testing.T) {
 	if err := x.r.HammerEarlier(3); err != nil {
 		t.Error(err)
 	}
-	inScript(func() { o.want(wire.TypeHammer, nil) })
+	inScript(func() {
+		o.want(wire.TypeHammer, nil)
+		o.send(wire.TypeProgress, wire.Progress{Generation: 3, HandedOver: 6, Announced: 2, Cut: 1, Over: true})
+	})
+	e := <-drained
+	e.Time = time.Time{}
+	if want := (Event{Kind: EventEarlierDrained, Generation: 4, Earlier: 3, HandedOver: 6, Announced: 2, Cut: 1}); e != want {
+		t.Errorf("got %+v, want %+v", e, want)
+	}
 	o.peer.die()
 	for x.r.HammerEarlier(3) == nil {
 		runtime.Gosched()
 	}
 }
 
+// A predecessor of this version listens before it has told anything.
+func TestHammerEarlierAtOnce(t *testing.T) {
+	o := newOldProcess(t)
+	o.since = time.Now()
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.toServing(wire.Go{}) })
+	x.reached(StateServing, 1)
+	if err := x.r.HammerEarlier(3); err != nil {
+		t.Error(err)
+	}
+	inScript(func() { o.want(wire.TypeHammer, nil) })
+}
+
+// What is known of a generation comes with its channel.
+func TestEarlierGenerationOfAChannel(t *testing.T) {
+	x := start(t, Options{}, fakeSystem()).serving()
+	ours, theirs, err := channel.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	source := wire.Source{Progress: wire.Progress{Generation: 7, Connections: 4}}
+	recipient{x.r, x.r.mail}.Follow(ours, source)
+	x.inLoop(func(*loop) {})
+	x.r.earlierMu.Lock()
+	if got := x.r.earlierConns[7]; got != 4 {
+		t.Errorf("got %d connections, want 4", got)
+	}
+	x.r.earlierMu.Unlock()
+	if err := x.r.HammerEarlier(7); err != nil {
+		t.Error(err)
+	}
+}
+
 // The old process says how many connections it has, and obeys the successor.
 func TestDrainTellsTheSuccessor(t *testing.T) {
-	told := make(chan wire.Progress, 1)
+	told := make(chan wire.Progress, 2)
 	x := start(t, Options{HammerTime: -1}, spawning(t, func(p *peer) {
 		toGo(p)
 		p.send(wire.TypeServing, wire.Serving{})
@@ -58,7 +111,10 @@ func TestDrainTellsTheSuccessor(t *testing.T) {
 		p.want(wire.TypeProgress, &m)
 		told <- m
 		p.send(wire.TypeHammer, wire.Hammer{})
-		p.recv() // its end
+		for m.Over = false; !m.Over; {
+			p.want(wire.TypeProgress, &m)
+		}
+		told <- m
 	})).serving()
 	accepted := make(chan struct{})
 	hold := func(c net.Conn) { close(accepted); c.Read(make([]byte, 1)) }
@@ -80,6 +136,9 @@ func TestDrainTellsTheSuccessor(t *testing.T) {
 	}
 	x.drained()
 	x.cut(1)
+	if got, want := <-told, (wire.Progress{Generation: 1, Cut: 1, Over: true}); got != want {
+		t.Errorf("at the end: got %+v, want %+v", got, want)
+	}
 }
 
 func TestHammerEarlierBeforeRun(t *testing.T) {

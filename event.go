@@ -19,9 +19,12 @@ type Event struct {
 	Successor int           // EventReplaced: its PID
 	Err       error         // EventFailed, EventUndone, EventDrained: why, or what Run returns
 
-	// EventDrained: what became of the connections. HandedOver went to the
-	// successor, Announced were told to close and Cut were closed by the hammer.
+	// EventDrained, EventEarlierDrained: what became of the connections. HandedOver
+	// went to the successor, Announced were told to close and Cut were closed by the
+	// hammer.
 	HandedOver, Announced, Cut int
+
+	Earlier int // EventEarlierDrained: the generation whose drain it was
 }
 
 // An EventKind says what an Event is about.
@@ -39,9 +42,14 @@ const (
 	EventUndone                      // a restart was undone in its probation: this process serves again
 	EventStopping                    // this process is to stop and has no successor: Options.LameDuck or the drain begins
 	EventDrained                     // the drain has ended
+
+	// EventEarlierDrained says that the drain of an earlier generation has ended.
+	// There is none if that was killed, or was built with an older version of this
+	// library.
+	EventEarlierDrained
 )
 
-var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "undone", "stopping", "drained"}
+var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "undone", "stopping", "drained", "earlier drained"}
 
 func (k EventKind) String() string {
 	if k >= 0 && int(k) < len(eventNames) {

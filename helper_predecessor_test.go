@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/wire"
@@ -19,6 +20,7 @@ type oldProcess struct {
 	theirs *os.File
 	life   *os.File // write end of its lifeline
 	pipe   *os.File // read end
+	since  time.Time
 }
 
 func newOldProcess(t *testing.T) *oldProcess {
@@ -67,7 +69,7 @@ func (o *oldProcess) desc() wire.File {
 func (o *oldProcess) sendFiles() {
 	f := dup(o.t, o.ln)
 	defer f.Close()
-	life := wire.File{Kind: wire.KindLifeline, PID: os.Getpid(), Generation: 3}
+	life := wire.File{Kind: wire.KindLifeline, PID: os.Getpid(), Generation: 3, Since: o.since}
 	odd := wire.File{Kind: "from a newer version"}
 	o.send(wire.TypeFiles, wire.Files{Files: []wire.File{o.desc(), life, odd}}, f, o.pipe, f)
 }

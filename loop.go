@@ -14,6 +14,7 @@ import (
 	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/transfer"
+	"example.com/restart/internal/wire"
 )
 
 // A loop is the goroutine that owns the state of a Restarter while it runs. Its
@@ -103,8 +104,8 @@ type (
 	followEnded struct{ err error } // the handshake is over; nil: we serve
 	disowned    struct{ reason string }
 	channelCame struct { // an earlier generation sends on conn
-		conn  *channel.Conn
-		names map[string]string
+		conn   *channel.Conn
+		source wire.Source
 	}
 	confirmed     struct{}                          // the predecessor has let go
 	ancestorEnded struct{ line handshake.Lifeline } // one of the earlier generations
@@ -156,7 +157,7 @@ func (l *loop) handle(m message) {
 	case disowned:
 		l.disown(m.reason)
 	case channelCame:
-		l.receiveOn(m.conn, m.names)
+		l.receiveOn(m.conn, m.source)
 	case confirmed:
 		l.confirm()
 	case ancestorEnded:

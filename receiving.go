@@ -10,15 +10,19 @@ import (
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/transfer"
+	"example.com/restart/internal/wire"
 )
 
 // receiveOn begins to take what an earlier generation sends on conn.
-func (l *loop) receiveOn(conn *channel.Conn, names map[string]string) {
+func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
 	if l.state == StateStopped {
 		conn.Close()
 		return
 	}
-	r := transfer.Receive(conn, names, recipient{l.r, l.mail}, l.log)
+	if p := source.Progress; p.Generation > 0 && p.Connections >= 0 {
+		l.r.drains(p.Generation, p.Connections)
+	}
+	r := transfer.Receive(conn, source, recipient{l.r, l.mail}, l.log)
 	if l.state == StateDraining && l.successor != nil {
 		l.goroutines.Go(l.passOn([]*transfer.Receiver{r}))
 		return
@@ -110,14 +114,19 @@ func (to recipient) Merge(name string, state []byte) {
 }
 
 // Follow implements transfer.Recipient.
-func (to recipient) Follow(conn *channel.Conn, names map[string]string) {
-	if !to.mail.post(channelCame{conn, names}) {
+func (to recipient) Follow(conn *channel.Conn, source wire.Source) {
+	if !to.mail.post(channelCame{conn, source}) {
 		conn.Close()
 	}
 }
 
 // Drains implements transfer.Recipient.
-func (to recipient) Drains(generation, connections int) { to.r.drains(generation, connections) }
+func (to recipient) Drains(p wire.Progress) {
+	to.r.drains(p.Generation, p.Connections)
+	if p.Over {
+		to.r.events.emit(Event{Kind: EventEarlierDrained, Earlier: p.Generation, HandedOver: p.HandedOver, Announced: p.Announced, Cut: p.Cut})
+	}
+}
 
 // Confirmed implements transfer.Recipient.
 func (to recipient) Confirmed() { to.mail.post(confirmed{}) }

@@ -231,7 +231,7 @@ func (l *loop) endFollow(err error) {
 		// The predecessor has heard that we serve. What it sends from now on is
 		// connections.
 		l.starting.stage = stageAlone
-		l.receiveOn(l.r.pred.Conn, nil)
+		l.receiveOn(l.r.pred.Conn, wire.Source{Progress: l.predecessorsProgress()})
 		if l.state == StateStarting {
 			l.closeUnclaimed()
 			l.serve()

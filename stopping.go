@@ -154,11 +154,16 @@ func (l *loop) startDrain() {
 	}
 	d, mail := l.drain, l.mail
 	if d.sender != nil {
+		d.reported = make(chan struct{})
 		l.goroutines.Go(func() { d.report(l.r.generation) })
 	}
 	l.goroutines.Go(func() {
 		pass()
-		mail.post(drainEnded{d.run()})
+		err := d.run()
+		if d.reported != nil {
+			d.awaitReport()
+		}
+		mail.post(drainEnded{err})
 	})
 }
 

@@ -26,12 +26,12 @@ type Recipient interface {
 	// Merge takes what a service has changed since it gave its state.
 	Merge(name string, state []byte)
 
-	// Follow takes a channel on which a generation before the sender sends.
-	// names translates its names for the listeners into our predecessor's.
-	Follow(conn *channel.Conn, names map[string]string)
+	// Follow takes a channel on which a generation before the sender sends, and
+	// what is known of that.
+	Follow(conn *channel.Conn, source wire.Source)
 
-	// Drains says how many connections the sender still has open.
-	Drains(generation, connections int)
+	// Drains says how far the sender's drain is.
+	Drains(wire.Progress)
 
 	// Confirmed says that the sender, our predecessor, lets go of this process.
 	Confirmed()
@@ -52,17 +52,18 @@ type Receiver struct {
 	to    Recipient
 	log   *slog.Logger
 
-	generation atomic.Int64 // of the sender, when it has said so
+	progress atomic.Pointer[wire.Progress] // what the sender has told last
 
 	done  chan struct{} // closed when nothing is received any more
 	ended bool          // the other end is closed; set before done
 }
 
-// Receive starts a Receiver on conn, which it takes. names translates the
+// Receive starts a Receiver on conn, which it takes. source.Names translates the
 // sender's names for the listeners into our predecessor's: they may have been
 // renamed since. Nil means that they are the same.
-func Receive(conn *channel.Conn, names map[string]string, to Recipient, log *slog.Logger) *Receiver {
-	r := &Receiver{conn: conn, names: names, to: to, log: log, done: make(chan struct{})}
+func Receive(conn *channel.Conn, source wire.Source, to Recipient, log *slog.Logger) *Receiver {
+	r := &Receiver{conn: conn, names: source.Names, to: to, log: log, done: make(chan struct{})}
+	r.progress.Store(&source.Progress)
 	go r.run()
 	return r
 }
@@ -125,7 +126,7 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 				r.log.Error("restart: cannot open a channel that was passed on", "error", err)
 				continue
 			}
-			r.to.Follow(conn, m.Names)
+			r.to.Follow(conn, m)
 		}
 	case wire.TypeProgress:
 		channel.CloseRaw(fds)
@@ -133,8 +134,8 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 		if err := f.Decode(&m); err != nil {
 			return err
 		}
-		r.generation.Store(int64(m.Generation))
-		r.to.Drains(m.Generation, m.Connections)
+		r.progress.Store(&m)
+		r.to.Drains(m)
 	case wire.TypeConfirmed:
 		channel.CloseRaw(fds)
 		r.to.Confirmed()
@@ -217,8 +218,8 @@ func (r *Receiver) translate(name string) string {
 	return r.names[name]
 }
 
-// Generation returns that of the sender, 0 if it has not said so.
-func (r *Receiver) Generation() int { return int(r.generation.Load()) }
+// Generation returns that of the sender, 0 if it is not known.
+func (r *Receiver) Generation() int { return r.progress.Load().Generation }
 
 // Hammer asks the sender to end its drain by force. The error says that it
 // cannot be told; it may have ended.
@@ -260,7 +261,7 @@ func (r *Receiver) PassOn(to *channel.Conn, names map[string]string) error {
 		return err
 	}
 	defer f.Close()
-	return to.Send(wire.TypeSource, wire.Source{Names: ours}, f)
+	return to.Send(wire.TypeSource, wire.Source{Names: ours, Progress: *r.progress.Load()}, f)
 }
 
 // Resign tells the sender, after Stop, that this process takes nothing any more.

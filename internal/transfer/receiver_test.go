@@ -21,13 +21,13 @@ import (
 type fakeRecipient struct {
 	adopt   func(name string, c net.Conn, state []byte) error
 	merged  chan string
-	follows chan map[string]string
+	follows chan wire.Source
 	aborts  chan string
-	drains  chan string
+	drains  chan wire.Progress
 }
 
 func newRecipient() *fakeRecipient {
-	return &fakeRecipient{merged: make(chan string, 10), follows: make(chan map[string]string, 10), aborts: make(chan string, 10), drains: make(chan string, 10)}
+	return &fakeRecipient{merged: make(chan string, 10), follows: make(chan wire.Source, 10), aborts: make(chan string, 10), drains: make(chan wire.Progress, 10)}
 }
 
 func (r *fakeRecipient) Adopt(name string, c net.Conn, state []byte) error {
@@ -35,14 +35,12 @@ func (r *fakeRecipient) Adopt(name string, c net.Conn, state []byte) error {
 }
 func (r *fakeRecipient) Merge(name string, state []byte) { r.merged <- name + " " + string(state) }
 func (r *fakeRecipient) Aborted(reason string)           { r.aborts <- reason }
-func (r *fakeRecipient) Drains(generation, connections int) {
-	r.drains <- fmt.Sprint(generation, " ", connections)
-}
+func (r *fakeRecipient) Drains(p wire.Progress)          { r.drains <- p }
 
 func (r *fakeRecipient) Confirmed() { r.aborts <- "confirmed" }
-func (r *fakeRecipient) Follow(conn *channel.Conn, names map[string]string) {
+func (r *fakeRecipient) Follow(conn *channel.Conn, source wire.Source) {
 	conn.Close()
-	r.follows <- names
+	r.follows <- source
 }
 
 // receiving returns a Receiver and the old process's end of its channel.
@@ -57,7 +55,7 @@ func receiving(t *testing.T, names map[string]string, to Recipient) (*Receiver, 
 		t.Fatal(err)
 	}
 	theirs.SetDeadline(time.Now().Add(20 * time.Second))
-	r := Receive(ours, names, to, slog.New(slog.DiscardHandler))
+	r := Receive(ours, wire.Source{Names: names}, to, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { theirs.Close(); <-r.done; r.Close() })
 	return r, theirs
 }
@@ -131,7 +129,7 @@ func TestReceiverTranslatesNames(t *testing.T) {
 	if err := r.PassOn(next, map[string]string{"www": "main", "other": "other"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(<-to2.follows), "map[web:main]"; got != want {
+	if got, want := fmt.Sprint((<-to2.follows).Names), "map[web:main]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -223,11 +221,12 @@ func TestProgressAndHammer(t *testing.T) {
 	if got := r.Generation(); got != 0 {
 		t.Errorf("got generation %d before it was told", got)
 	}
-	if err := s.Progress(4, 12); err != nil {
+	told := wire.Progress{Generation: 4, Connections: 12, HandedOver: 3, Announced: 2, Cut: 1}
+	if err := s.Progress(told); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := <-to.drains, "4 12"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if got := <-to.drains; got != told {
+		t.Errorf("got %+v, want %+v", got, told)
 	}
 	if got := r.Generation(); got != 4 {
 		t.Errorf("got generation %d, want 4", got)
@@ -238,5 +237,18 @@ func TestProgressAndHammer(t *testing.T) {
 		}
 	}
 	<-s.Hammered()
-	s.Close()
+	defer s.Close()
+
+	// The next generation knows at once what the sender need not say again.
+	if !r.Stop(20 * time.Second) {
+		t.Fatal("Stop: receiving goes on")
+	}
+	heir := newRecipient()
+	_, next := receiving(t, nil, heir)
+	if err := r.PassOn(next, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-heir.follows; got.Progress != told {
+		t.Errorf("got %+v, want %+v", got.Progress, told)
+	}
 }

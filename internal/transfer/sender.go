@@ -121,11 +121,9 @@ func (s *Sender) SendLastState(name string, state []byte) error {
 	return s.conn.Send(wire.TypeLastState, wire.LastState{Name: name, Size: int64(len(state))}, f)
 }
 
-// Progress tells the successor how many connections this generation has open. It
-// does not wait for an answer; an older successor ignores it.
-func (s *Sender) Progress(generation, connections int) error {
-	return s.conn.Send(wire.TypeProgress, wire.Progress{Generation: generation, Connections: connections})
-}
+// Progress tells the successor how far the drain is. It does not wait for an
+// answer; an older successor ignores it.
+func (s *Sender) Progress(p wire.Progress) error { return s.conn.Send(wire.TypeProgress, p) }
 
 // Hammered returns a channel that is closed when the successor has asked for the
 // end of the drain.

@@ -175,6 +175,10 @@ type Source struct {
 	// generation uses. A name that is missing is that of a listener that was
 	// dropped meanwhile. Nil, from an older sender: they are the same.
 	Names map[string]string `json:"names"`
+
+	// Progress is what the earlier generation has told. Generation is 0 if it has
+	// told nothing, Connections -1 if it has not said how many.
+	Progress Progress `json:"progress,omitzero"`
 }
 
 // Adopted answers Conns: Refused holds the indexes of those that the successor
@@ -196,6 +200,13 @@ type LastState struct {
 type Progress struct {
 	Generation  int `json:"generation"`
 	Connections int `json:"connections"` // that are open
+
+	// What has become of the others so far.
+	HandedOver int `json:"handed_over,omitempty"`
+	Announced  int `json:"announced,omitempty"`
+	Cut        int `json:"cut,omitempty"`
+
+	Over bool `json:"over,omitempty"` // the drain has ended
 }
 
 // Hammer asks for the end of a drain by force.
