@@ -10,7 +10,7 @@ import (
 )
 
 // Carry returns a service that is s, the server of the metrics, and that moves the
-// counts of restarts and phases to the successor, see the package documentation. The
+// counts to the successor, see the package documentation. The
 // successor's listener of the same name must have such a service, too; otherwise
 // its counts begin at zero. Counts that cannot be understood are dropped: metrics
 // never make a restart fail. Give each Collector one such server.
@@ -43,7 +43,7 @@ func (s *carrier) State() ([]byte, error) {
 	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.c.given = s.c.counts.clone()
+	s.c.given = s.c.leaveLocked()
 	return json.Marshal(cargo{server, s.c.given})
 }
 
@@ -61,7 +61,8 @@ func (s *carrier) Restore(b []byte) error {
 // way when the drain begins.
 const lastEvent = time.Second
 
-// LastState implements restart.StateMerger: the phases of this very restart.
+// LastState implements restart.StateMerger: what was counted since State, such as
+// the phases of this very restart.
 func (s *carrier) LastState() ([]byte, error) {
 	bound := time.NewTimer(lastEvent)
 	defer bound.Stop()
@@ -75,7 +76,8 @@ func (s *carrier) LastState() ([]byte, error) {
 	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	return json.Marshal(s.c.counts.since(s.c.given))
+	all := s.c.leaveLocked()
+	return json.Marshal(all.since(s.c.given))
 }
 
 // MergeState implements restart.StateMerger.
@@ -86,6 +88,15 @@ func (s *carrier) MergeState(b []byte) error {
 	}
 	s.c.merge(more)
 	return nil
+}
+
+// leaveLocked returns what the successor is to count on from. What becomes of this
+// process's own connections as it drains the successor learns when that is over,
+// see EventEarlierDrained.
+func (c *Collector) leaveLocked() counts {
+	all := c.counts.clone()
+	all.Connections.Adopted += float64(c.r.Status().Adopted)
+	return all
 }
 
 func (c *Collector) merge(more counts) {

@@ -15,10 +15,9 @@
 // Each generation is a process of its own, so counters of other packages begin at
 // zero after a restart, as after any start of a process. PromQL's rate and increase
 // know that. But Prometheus reaches the generation that serves: what an old one
-// counts after its last scrape is never seen. [Collector.Carry] therefore moves the
-// counts of restarts and phases to the successor. The counts of connections do not
-// move. To see how many connections a restart has moved, look at the successor's
-// restart_connections_adopted_total.
+// counts after its last scrape is never seen. [Collector.Carry] therefore moves all
+// counts to the successor, and what has become of the connections of a process that
+// drains is added there when the drain is over.
 package metrics
 
 import (
@@ -59,6 +58,8 @@ func (c *Collector) observe(e restart.Event) {
 		c.counts.Failures[resultOf(e.Err)]++
 	case restart.EventReplaced:
 		close(c.replaced)
+	case restart.EventEarlierDrained:
+		c.counts.Connections.add(connections{HandedOver: float64(e.HandedOver), Announced: float64(e.Announced), Cut: float64(e.Cut)}, 1)
 	case restart.EventUndone:
 		c.counts.Failures[resultUndone]++
 		c.replaced = make(chan struct{})
@@ -70,7 +71,7 @@ func (c *Collector) observe(e restart.Event) {
 const (
 	resultReplaced = "replaced"
 	resultFailed   = "failed"  // a successor was tried, or could not be
-	resultRefused  = "refused" // nothing was tried; only if a signal asked for it
+	resultRefused  = "refused" // nothing was tried
 	resultVetoed   = "vetoed"  // by a Before hook
 	resultUndone   = "undone"  // in its probation: the process serves again
 )
@@ -95,6 +96,9 @@ func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range fromStatus {
 		out <- m.desc
 	}
+	for _, m := range ofConnections {
+		out <- m.desc
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -103,6 +107,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	// A generation is the result of a good restart, so this count needs no carrying.
 	out <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(s.Generation-1), resultReplaced)
 	c.mu.Lock()
+	earlier := c.counts.Connections
 	for result, n := range c.counts.Failures {
 		out <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, n, result)
 	}
@@ -112,7 +117,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	c.mu.Unlock()
 	for _, m := range fromStatus {
 		m.collect(s, func(v float64, labels ...string) {
-			out <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+			out <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, v, labels...)
 		})
+	}
+	for _, m := range ofConnections {
+		out <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, m.count(s, earlier))
 	}
 }

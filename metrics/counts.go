@@ -8,8 +8,25 @@ var bounds = [...]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 
 
 // counts are those that pass from one generation to the next, as JSON.
 type counts struct {
-	Failures map[string]float64    `json:"failures"` // by result
-	Phases   map[string]*histogram `json:"phases"`
+	Failures    map[string]float64    `json:"failures"` // by result
+	Phases      map[string]*histogram `json:"phases"`
+	Connections connections           `json:"connections"`
+}
+
+// connections counts those of earlier generations by what has become of them.
+type connections struct {
+	Adopted    float64 `json:"adopted"`
+	HandedOver float64 `json:"handed_over"`
+	Announced  float64 `json:"announced"`
+	Cut        float64 `json:"cut"`
+}
+
+// add adds n times other to c.
+func (c *connections) add(other connections, n float64) {
+	c.Adopted += n * other.Adopted
+	c.HandedOver += n * other.HandedOver
+	c.Announced += n * other.Announced
+	c.Cut += n * other.Cut
 }
 
 // A histogram counts durations. Unlike that of Prometheus it can be added to.
@@ -56,6 +73,7 @@ func (c *counts) add(other counts) {
 			c.histogram(phase).add(*h)
 		}
 	}
+	c.Connections.add(other.Connections, 1)
 }
 
 // since returns what c has more than the counts that it has grown from.
@@ -67,11 +85,12 @@ func (c *counts) since(before counts) counts {
 	for phase, h := range before.Phases {
 		more.histogram(phase).subtract(*h)
 	}
+	more.Connections.add(before.Connections, -1)
 	return more
 }
 
 func (c *counts) clone() counts {
-	twin := counts{Failures: maps.Clone(c.Failures), Phases: make(map[string]*histogram)}
+	twin := counts{Failures: maps.Clone(c.Failures), Phases: make(map[string]*histogram), Connections: c.Connections}
 	for phase, h := range c.Phases {
 		twin.Phases[phase] = new(*h)
 	}

@@ -13,22 +13,14 @@ var (
 		"How long the phases of restarts took that ended well.", []string{"phase"}, nil)
 )
 
-// A statusMetric is one that a Status has, for one or more values of its label.
+// A statusMetric is a gauge that a Status has, for one or more values of its label.
 type statusMetric struct {
 	desc    *prometheus.Desc
-	kind    prometheus.ValueType
 	collect func(s restart.Status, emit func(v float64, labels ...string))
 }
 
 func gauge(name, help string, collect func(restart.Status, func(float64, ...string)), labels ...string) statusMetric {
-	return statusMetric{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, collect}
-}
-
-func counter(name, help string, count func(restart.Status) int) statusMetric {
-	return statusMetric{
-		prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue,
-		func(s restart.Status, emit func(float64, ...string)) { emit(float64(count(s))) },
-	}
+	return statusMetric{prometheus.NewDesc(name, help, labels, nil), collect}
 }
 
 var states = []restart.State{
@@ -64,14 +56,6 @@ var fromStatus = []statusMetric{
 				emit(float64(l.Connections), l.Name)
 			}
 		}, "listener"),
-	counter("restart_connections_adopted_total", "Connections that have come from earlier generations.",
-		func(s restart.Status) int { return s.Adopted }),
-	counter("restart_connections_handed_over_total", "Connections that have gone to the successor.",
-		func(s restart.Status) int { return s.HandedOver }),
-	counter("restart_connections_announced_total", "Connections that could not move and were told to close.",
-		func(s restart.Status) int { return s.Announced }),
-	counter("restart_connections_cut_total", "Connections that the hammer has closed.",
-		func(s restart.Status) int { return s.Cut }),
 	gauge("restart_draining_generations", "Earlier generations whose processes have not ended.",
 		func(s restart.Status, emit func(float64, ...string)) { emit(float64(len(s.Draining))) }),
 	gauge("restart_draining_connections", "Open connections of earlier generations, as far as they are known.",
@@ -82,4 +66,25 @@ var fromStatus = []statusMetric{
 			}
 			emit(float64(n))
 		}),
+}
+
+// A connMetric counts connections of this process and of earlier generations.
+type connMetric struct {
+	desc  *prometheus.Desc
+	count func(s restart.Status, earlier connections) float64
+}
+
+func counter(name, help string, count func(restart.Status, connections) float64) connMetric {
+	return connMetric{prometheus.NewDesc(name, help, nil, nil), count}
+}
+
+var ofConnections = []connMetric{
+	counter("restart_connections_adopted_total", "Connections that a successor has taken over.",
+		func(s restart.Status, c connections) float64 { return c.Adopted + float64(s.Adopted) }),
+	counter("restart_connections_handed_over_total", "Connections that a draining process has handed over.",
+		func(s restart.Status, c connections) float64 { return c.HandedOver + float64(s.HandedOver) }),
+	counter("restart_connections_announced_total", "Connections that could not move and were told to close.",
+		func(s restart.Status, c connections) float64 { return c.Announced + float64(s.Announced) }),
+	counter("restart_connections_cut_total", "Connections that the hammer has closed.",
+		func(s restart.Status, c connections) float64 { return c.Cut + float64(s.Cut) }),
 }
