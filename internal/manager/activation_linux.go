@@ -158,7 +158,7 @@ func (s *Systemd) Keep(f wire.File, socket syscall.Conn) {
 		return send(s.socket, []string{"FDSTORE=1", "FDNAME=" + name}, fd)
 	})
 	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
-		s.log.Error("restart: systemd does not keep a listener", "listener", f.Name, "error", err)
+		s.log.Error("restart: the service manager does not keep a listener", "listener", f.Name, "error", err)
 	}
 }
 

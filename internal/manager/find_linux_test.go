@@ -18,6 +18,9 @@ func TestFind(t *testing.T) {
 	}{
 		"nobody":               {nil, Nobody{}},
 		"systemd":              {map[string]string{"NOTIFY_SOCKET": "/run/n", "SYSTEMD_EXEC_PID": self}, &Systemd{socket: "/run/n"}},
+		"below a script":       {map[string]string{"NOTIFY_SOCKET": "/run/systemd/notify", "SYSTEMD_EXEC_PID": other}, &Systemd{socket: "/run/systemd/notify", wrapper: os.Getppid()}},
+		"below exec":           {map[string]string{"NOTIFY_SOCKET": "/run/systemd/notify", "SYSTEMD_EXEC_PID": self}, &Systemd{socket: "/run/systemd/notify"}},
+		"below another":        {map[string]string{"NOTIFY_SOCKET": "@12345", "SYSTEMD_EXEC_PID": other}, &Systemd{socket: "@12345"}},
 		"watchdog":             {map[string]string{"NOTIFY_SOCKET": "@n", "WATCHDOG_USEC": "2000000", "WATCHDOG_PID": self}, &Systemd{socket: "@n", every: time.Second}},
 		"watchdog, successor":  {map[string]string{"NOTIFY_SOCKET": "@n", "WATCHDOG_USEC": "2000000"}, &Systemd{socket: "@n", every: time.Second}},
 		"watchdog of another":  {map[string]string{"NOTIFY_SOCKET": "@n", "WATCHDOG_USEC": "2000000", "WATCHDOG_PID": other}, &Systemd{socket: "@n"}},

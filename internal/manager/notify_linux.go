@@ -27,7 +27,7 @@ func send(socket string, lines []string, fds ...int) error {
 		err = fmt.Errorf(`%w: add AF_UNIX to "RestrictAddressFamilies=" in the unit`, err)
 	}
 	if err != nil {
-		return fmt.Errorf("notify systemd: %w", err)
+		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestSend(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
-	if err := send(missing, []string{"A=1"}); !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), "notify systemd") {
+	if err := send(missing, []string{"A=1"}); !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), "notify the service manager") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -20,8 +20,9 @@ import (
 // message comes from the process that is that: the old one until it has named
 // the new one, and the new one from then on.
 type Systemd struct {
-	socket string
-	every  time.Duration // between two signs of life; 0: none are wanted
+	socket  string
+	every   time.Duration // between two signs of life; 0: none are wanted
+	wrapper int           // PID of the script that has started this process; 0: none, or it is no concern
 
 	mu         sync.Mutex
 	log        *slog.Logger
@@ -59,6 +60,18 @@ func (s *Systemd) Serving(generation int) {
 		lines = append(lines, daemon.SdNotifyReady)
 	}
 	s.leadLocked(append(lines, status("Serving, generation %d", generation)))
+	if s.wrapper != 0 {
+		log := s.log
+		go func() {
+			if err := s.unheard(); err != nil {
+				logUnknown(log, err)
+			}
+		}()
+	}
+}
+
+func logUnknown(log *slog.Logger, err error) {
+	log.Error("restart: the service manager does not know the state of this process", "error", err)
 }
 
 // leadLocked sends lines and, if systemd waits for it, a sign of life, now and
@@ -77,7 +90,7 @@ func (s *Systemd) leadLocked(lines []string) {
 // sendLocked sends lines, and logs an error.
 func (s *Systemd) sendLocked(lines ...string) {
 	if err := send(s.socket, lines); err != nil {
-		s.log.Error("restart: systemd does not know the state of this process", "error", err)
+		logUnknown(s.log, err)
 	}
 }
 
@@ -127,6 +140,9 @@ func (s *Systemd) reloadLocked() {
 // afterwards would be refused or, with NotifyAccess=all, taken for the
 // successor's words.
 func (s *Systemd) Replacing(pid int) error {
+	if err := s.unheard(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endPingsLocked()
