@@ -4,9 +4,6 @@ package systemdtest
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,30 +22,8 @@ FileDescriptorStoreMax=16
 // bootServer boots a rig with the server as a unit that runs.
 func bootServer(t *testing.T) *Rig {
 	t.Helper()
-	if err := Unavailable(); err != nil {
-		t.Skipf("not tried under a real systemd: %v", err)
-	}
-	binary := filepath.Join(t.TempDir(), "server")
-	build := exec.Command("go", "build", "-o", binary, "./server")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	content, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := Boot(t, "rig/init")
-	r.Put("/usr/local/bin/server", 0o755, content)
-	r.Put("/etc/systemd/system/server.service", 0o644, []byte(unit))
-	r.Run("systemctl", "daemon-reload")
+	r := bootUnit(t, unit, map[string]string{"server": "server"})
 	r.Run("systemctl", "start", "server.service")
-	t.Cleanup(func() {
-		if t.Failed() {
-			out, _ := r.Try("journalctl", "--no-pager", "-u", "server.service")
-			t.Logf("journal:\n%s", out)
-		}
-	})
 	return r
 }
 

@@ -1,36 +1,39 @@
-// Command controlled is a server with a control socket, for the tests of
-// restartctl under a real systemd. It answers each connection with its PID.
+// Command controlled is a web server with a control socket, for tests under a real
+// systemd. It answers with its PID.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
-	"net"
+	"net/http"
 	"os"
 
 	"example.com/restart"
 	"example.com/restart/control"
-	"example.com/restart/tcp"
+	restarthttp "example.com/restart/http"
 )
 
 func main() {
-	if err := serve(); err != nil {
+	probation := flag.Duration("probation", 0, "Options.Probation")
+	flag.Parse()
+	if err := serve(restart.Options{Probation: *probation}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func serve() error {
-	r, err := restart.New(restart.Options{})
+func serve(options restart.Options) error {
+	r, err := restart.New(options)
 	if err != nil {
 		return err
 	}
 	if words, err := os.ReadFile("/run/controlled.broken"); err == nil {
 		return errors.New(string(words))
 	}
-	answer := tcp.New(func(_ context.Context, c net.Conn) { fmt.Fprintln(c, os.Getpid()) })
-	if _, err := r.Add("web", "tcp", "127.0.0.1:8080", answer); err != nil {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, os.Getpid()) })
+	if _, err := r.Add("web", "tcp", "127.0.0.1:8080", restarthttp.Wrap(&http.Server{Handler: answer})); err != nil {
 		return err
 	}
 	if _, err := control.Add(r, "/run/controlled.sock"); err != nil {
