@@ -60,7 +60,8 @@ func crashRole() {
 
 // serverRole answers lines on a TCP address.
 func serverRole() {
-	r, err := restart.New(restart.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	probation, _ := time.ParseDuration(os.Getenv("TEST_PROBATION"))
+	r, err := restart.New(restart.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Probation: probation})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -85,6 +86,8 @@ func serverRole() {
 				n, _ := strconv.Atoi(arg)
 				status.Store(int64(n))
 				fmt.Fprintln(c, "noted")
+			case "undo":
+				fmt.Fprintln(c, r.Undo(arg))
 			case "die": // if that is meant for this process
 				if arg == strconv.Itoa(os.Getpid()) {
 					syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -139,6 +139,61 @@ func TestOperatorsVariable(t *testing.T) {
 	k.finishes(func() { k.signal(syscall.SIGINT) }, 0)
 }
 
+// The keeper watches the old process until the probation is over: a release that
+// crashes or is undone is none of its business.
+func TestProbation(t *testing.T) {
+	t.Setenv("TEST_PROBATION", "1h")
+	k := keep(t, "keeper", append([]string{executable(t), "--"}, as(t, "server")...)...)
+	old, _ := k.who()
+	awaitOld := func() { // the successor may accept for a moment
+		t.Helper()
+		for bound := time.Now().Add(proctest.Patience); ; time.Sleep(time.Millisecond) {
+			pid, _ := k.who()
+			if pid == old {
+				return
+			}
+			if time.Now().After(bound) {
+				t.Fatalf("process %d answers, want %d", pid, old)
+			}
+		}
+	}
+	logged := func(n int, words string) {
+		t.Helper()
+		for bound := time.Now().Add(proctest.Patience); strings.Count(k.Stderr(), words) < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(bound) {
+				t.Fatalf("%q was not logged %d times", words, n)
+			}
+		}
+	}
+	k.signal(syscall.SIGHUP)
+	k.serves(2)
+	logged(1, "restart: replaced, on probation")
+	k.kill(2)
+	awaitOld()
+	logged(1, "restart: undone")
+
+	k.signal(syscall.SIGHUP)
+	k.serves(3)
+	logged(2, "restart: replaced, on probation")
+	if got := k.ask("undo bad answers"); got != "<nil>" {
+		t.Fatal(got)
+	}
+	awaitOld()
+	logged(2, "restart: undone")
+	if stderr := k.Stderr(); strings.Contains(stderr, "restart-keeper: the main process is another one") || strings.Contains(stderr, "has crashed") {
+		t.Errorf("the keeper has noticed:\n%s", stderr)
+	}
+
+	// The next but one ends the probation of the next.
+	k.signal(syscall.SIGHUP)
+	k.serves(4)
+	logged(3, "restart: replaced, on probation")
+	k.signal(syscall.SIGHUP)
+	k.serves(5)
+	k.awaitWords("restart-keeper: the main process is another one")
+	k.finishes(func() { k.signal(syscall.SIGTERM) }, 0)
+}
+
 func TestProgramThatCrashesAtOnce(t *testing.T) {
 	f := proctest.Start(t, "keeper", exec.Command(executable(t), append([]string{"-crash-limit", "4", "--"}, as(t, "crash")...)...))
 	f.WaitEnd()
