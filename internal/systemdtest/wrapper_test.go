@@ -24,7 +24,7 @@ func TestScriptUnderSystemd(t *testing.T) {
 	r := bootUnit(t, controlledUnit, map[string]string{
 		"controlled": "controlled", "restartctl": "../../cmd/restartctl", "restart-keeper": "../../cmd/restart-keeper",
 	})
-	const advice = `Put "exec" before the command`
+	const advice = "which is not the main process of server.service"
 	journal := func() string {
 		t.Helper()
 		return r.Run("journalctl", "--no-pager", "-b", "-u", "server.service")
