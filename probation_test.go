@@ -376,8 +376,13 @@ func TestSIGHUPIsPassedOnInTheProbation(t *testing.T) {
 	}
 	x.reached(StateProbation, 1)
 	x.signal(syscall.SIGHUP)
-	if got := <-passed; got != syscall.SIGHUP {
-		t.Errorf("got %v, want SIGHUP", got)
+	select {
+	case got := <-passed:
+		if got != syscall.SIGHUP {
+			t.Errorf("got %v, want SIGHUP", got)
+		}
+	case <-time.After(patience):
+		t.Fatal("the successor has got no signal")
 	}
 	x.drained()
 }
