@@ -5,6 +5,7 @@ package manager
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -58,6 +59,28 @@ func sendTo(socket string, lines []string, fds []int) error {
 		err = os.NewSyscallError("sendmsg", sendErr)
 	}
 	return err
+}
+
+// barrier waits until everything that was sent before has been read: then the
+// other end closes the descriptor.
+func barrier(socket string) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	err = send(socket, []string{"BARRIER=1"}, int(w.Fd()))
+	w.Close()
+	if err != nil {
+		return err
+	}
+	if err := r.SetReadDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return err
+	}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("wait until the service manager has read: %w", err)
+	}
+	return nil
 }
 
 // maxStatus keeps the line in "systemctl status" readable.

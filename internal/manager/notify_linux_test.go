@@ -45,3 +45,23 @@ func TestReplacingFails(t *testing.T) {
 		t.Error("got no error")
 	}
 }
+
+// barrier returns when the other end has closed the descriptor, and not before.
+func TestBarrier(t *testing.T) {
+	systemd := systemdtest.Listen(t)
+	passed := make(chan error)
+	go func() { passed <- barrier(systemd.Path) }()
+	m := systemd.Next()
+	if m.Text != "BARRIER=1" || len(m.Files) != 1 {
+		t.Fatalf("got %q with %d files", m.Text, len(m.Files))
+	}
+	select {
+	case err := <-passed:
+		t.Errorf("got %v before the message was dealt with", err)
+	default:
+	}
+	m.Files[0].Close()
+	if err := <-passed; err != nil {
+		t.Error(err)
+	}
+}

@@ -153,6 +153,11 @@ func (s *Systemd) Replacing(pid int) error {
 		return err // Failed follows
 	}
 	s.role = moved
+	if s.wrapper != 0 {
+		// Of a process that is not the main one systemd finds the unit only while it
+		// lives, and this one may soon have ended.
+		return barrier(s.socket)
+	}
 	return nil
 }
 
