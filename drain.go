@@ -82,8 +82,9 @@ func (d *drain) run() error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	if d.within >= 0 {
-		timer := time.AfterFunc(d.within, func() { cancel(errHammer) })
-		defer timer.Stop()
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, d.within, errHammer)
+		defer stop()
 	}
 	go func() {
 		select {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
@@ -96,6 +97,48 @@ func TestHammerHoldsAgainstClose(t *testing.T) {
 		}
 		close(s.end)
 	})
+}
+
+// Shutdown learns when the hammer comes, and ends then for that reason.
+func TestDeadlineOfShutdown(t *testing.T) {
+	for _, within := range []time.Duration{time.Minute, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &patient{began: time.Now()}
+			served := make(chan struct{})
+			close(served)
+			d := newDrain(within, nil, served, slog.New(slog.DiscardHandler))
+			d.parts = []*part{{socket: &socket{name: "patient", datagrams: s}, lastOwner: true}}
+			time.AfterFunc(time.Hour, func() { d.swing() })
+			if err := d.run(); err != nil {
+				t.Error(err)
+			}
+			if got := s.bound; got != within {
+				t.Errorf("got a deadline after %v, want %v", got, within)
+			}
+			if s.why != errHammer {
+				t.Errorf("got cause %v, want the hammer", s.why)
+			}
+		})
+	}
+}
+
+// A patient service shuts down when it must.
+type patient struct {
+	began time.Time
+	bound time.Duration // until the deadline; negative: there is none
+	why   error
+}
+
+func (s *patient) ServePacket(net.PacketConn) error { return nil }
+
+func (s *patient) Shutdown(ctx context.Context) error {
+	s.bound = -1
+	if end, ok := ctx.Deadline(); ok {
+		s.bound = end.Sub(s.began)
+	}
+	<-ctx.Done()
+	s.why = context.Cause(ctx)
+	return ctx.Err()
 }
 
 // A lasting is a service that notes what Shutdown's context says.

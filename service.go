@@ -32,7 +32,9 @@ import (
 // listener is closed. Shutdown may run before Serve; then it must not wait for
 // Serve. Shutdown returns when the work in hand is finished. Its context ends
 // when the drain is ended by force, [Options.HammerTime] or [Restarter.Hammer];
-// Shutdown should then return, but nothing depends on that. The context carries
+// Shutdown should then return, but nothing depends on that. The context's
+// deadline is the end of HammerTime, so that a service can stop beginning work
+// that it could not finish. The context carries
 // the way to the successor, see [HandoverFrom], and whether there is one, see
 // [Replaced].
 //

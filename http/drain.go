@@ -12,6 +12,13 @@ import (
 // The old process's side of a move, and what becomes of the connections that
 // stay.
 
+// A drain with a deadline leaves the last part of it to the requests that have
+// begun, but not more than longestReserve.
+const (
+	reservePart    = 4
+	longestReserve = 10 * time.Second
+)
+
 // A sender is the way to the successor: a restart.Handover.
 type sender interface {
 	// Send moves a connection to the successor with what it needs to know of it.
@@ -38,28 +45,39 @@ func senderFrom(ctx context.Context) sender {
 // and what was accepted is known. http.Server.Shutdown comes last, when no
 // connection is left: it closes idle connections without a word and drops
 // requests that have been read already.
+//
+// Where the drain has a deadline, no request begins in the last part of it, for
+// it would only be cut. What waits for one then is closed.
 func (r *run) drain(ctx context.Context) error {
+	taking, stop := takingRequests(ctx)
+	defer stop()
 	send := r.successor(ctx)
 	replaced := send != nil || restart.Replaced(ctx)
 	linger := lingerTime(r.server.Linger, replaced)
+	if end, ok := taking.Deadline(); ok {
+		linger = min(linger, max(time.Until(end), 0))
+	}
 	spread := linger / 2
 	if !replaced {
 		spread = 0 // the clients cannot come back: nothing is gained by spreading
 	}
 	r.conns.linger.Store(int64(linger))
 	r.draining.Store(true)
-	r.giveTurns(ctx, r.modeOf(send), spread)
+	r.giveTurns(taking, r.modeOf(send), spread)
 	lingered := time.NewTimer(linger)
 	defer lingered.Stop()
 
-	await(ctx, r.conns.whenGone(classHTTP1))
+	await(taking, r.conns.whenGone(classHTTP1))
 	select {
 	case <-r.conns.whenGone(classHTTP2):
 	case <-lingered.C: // their clients have not answered, or not ended
-	case <-ctx.Done():
+	case <-taking.Done():
 	}
 	r.parked.seal()
-	await(ctx, r.conns.whenGone(classHTTP1)) // connections that have come in the meantime
+	await(taking, r.conns.whenGone(classHTTP1)) // connections that have come in the meantime
+	if taking.Err() != nil {
+		r.endWaits()
+	}
 	for _, c := range r.conns.list() {
 		c.closeUnanswered()
 	}
@@ -68,6 +86,29 @@ func (r *run) drain(ctx context.Context) error {
 	r.parked.serving.Wait()                  // Shutdown has closed parked
 	r.parked.wait(ctx)
 	return err
+}
+
+// takingRequests returns a context that ends when no request may begin any more:
+// some time before the deadline of ctx, or with ctx if that has none.
+func takingRequests(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	reserve := min(time.Until(end)/reservePart, longestReserve)
+	return context.WithDeadline(ctx, end.Add(-reserve))
+}
+
+// endWaits ends the waits for requests. A connection whose request has come whole
+// is not hurt, other than by a close. http.Server.Shutdown sees to it that
+// there is no next one.
+func (r *run) endWaits() {
+	r.conns.linger.Store(0)
+	for _, c := range r.conns.list() {
+		if c.waits() {
+			c.begin(modeLinger, nil)
+		}
+	}
 }
 
 // await waits for done or the end of ctx.

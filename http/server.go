@@ -68,6 +68,10 @@ type Server struct {
 	// not all clients come back at once. Zero means DefaultLinger, and one
 	// second when the process stops for good; negative means not at all.
 	//
+	// Whatever Linger is, no request begins when a quarter of
+	// [restart.Options.HammerTime], or ten seconds if that is less, is left of the
+	// drain: connections that wait for one are closed then.
+	//
 	// With HTTP/2, Linger bounds how long the client may take to answer that it
 	// begins no more streams. When it has, no request can be on its way, and the
 	// connection closes a second after its last stream at the latest.
@@ -227,7 +231,7 @@ func (s *Server) AdoptedKinds() []string {
 // RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
 // goroutine of its own, when a drain begins, so that it can end what would
 // otherwise go on for long. A function that was registered with HTTP itself is
-// called in the end only, when nothing goes on any more.
+// called in the end only, when no request may begin any more.
 func (s *Server) RegisterOnShutdown(f func()) { s.onShutdown.add(f) }
 
 // callbacks are what RegisterOnShutdown collects.
