@@ -45,6 +45,7 @@ type config struct {
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
 	Count   bool   // the counters of "count" outlive the process
+	Deaf    bool   // services ignore all that they are told
 	NoFile  uint64 // limit of open files, after New
 	Reaper  int    // whose child an orphan is
 	Suicide bool   // dies as soon as a successor has been started
@@ -131,8 +132,11 @@ func serverRole() {
 	for _, l := range cfg.Listeners {
 		line := &lineService{name: l.Name, r: r}
 		var s Service = line
-		if cfg.Count {
+		switch {
+		case cfg.Count:
 			s = &countingService{lineService: line}
+		case cfg.Deaf:
+			s = &deafService{line}
 		}
 		addr, err := r.Add(l.Name, l.Network, l.Address, s)
 		if err != nil {
@@ -256,6 +260,17 @@ func (s *countingService) MergeState(changes []byte) error {
 	return nil
 }
 
+// A deafService returns from nothing.
+type deafService struct{ *lineService }
+
+func (s *deafService) Serve(ln net.Listener) error {
+	_ = s.lineService.Serve(ln)
+	select {}
+}
+
+func (*deafService) Shutdown(context.Context) error { select {} }
+func (*deafService) Close() error                   { select {} }
+
 func (s *lineService) Serve(ln net.Listener) error {
 	s.fail = make(chan error)
 	accept := s.lines
@@ -282,6 +297,9 @@ func (s *lineService) lines(c net.Conn) {
 			fmt.Fprintf(c, "held %d\n", os.Getpid())
 			io.Copy(io.Discard, c)
 			return
+		case "hang": // does not even end when the connection is closed under it
+			fmt.Fprintf(c, "held %d\n", os.Getpid())
+			select {}
 		case "restart":
 			err := s.r.Restart(context.Background())
 			fmt.Fprintf(c, "%q\n", fmt.Sprint(err))
