@@ -16,12 +16,8 @@ type keepAlive struct {
 
 func keepAliveOf(c net.ListenConfig) keepAlive { return keepAlive{c.KeepAlive, c.KeepAliveConfig} }
 
-// apply sets up c, which package net has made of a descriptor.
-func (k keepAlive) apply(c net.Conn) {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return
-	}
+// apply sets up tcp, which was accepted from such a listener.
+func (k keepAlive) apply(tcp *net.TCPConn) {
 	// Errors are ignored as package net does: the connection may have been reset.
 	switch {
 	case k.config.Enable:

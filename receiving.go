@@ -85,7 +85,6 @@ func (to recipient) Adopt(name string, c net.Conn, state []byte) error {
 	if raw, ok := c.(syscall.Conn); ok && fdutil.Scarce(raw, spareFiles+filesPerListener*len(to.r.table.list())) {
 		return errScarce
 	}
-	s.keepAlive.apply(c)
 	tracked, ok := s.ln.Conns().Track(c)
 	if !ok {
 		return errEnding

@@ -24,8 +24,6 @@ type socket struct {
 	ln     *gate.Listener // if it has a stream
 	packet net.PacketConn // if it has datagrams
 
-	keepAlive keepAlive // of connections, if the socket was inherited
-
 	path      sockaddr.Path
 	inherited string // the predecessor's name for it, "" if bound here
 	offer     *offer // that it was, nil if bound here
@@ -125,7 +123,7 @@ func (s *socket) adopt(o *offer, alive keepAlive) error {
 			ln.Close()
 			return fmt.Errorf("unexpected %T", ln)
 		}
-		s.ln, s.keepAlive = gate.New(alive.listener(sock)), alive
+		s.ln = gate.New(alive.listener(sock))
 	}
 	if got := s.addr().String(); got != o.desc.Local {
 		s.close()

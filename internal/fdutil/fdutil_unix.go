@@ -104,8 +104,8 @@ func PacketConn(f *os.File) (net.PacketConn, error) {
 }
 
 // StreamConns makes a net.Conn of each of fds, which must be connected stream
-// sockets; where that fails the error stands at the same index. It takes fds in
-// every case.
+// sockets; where that fails the error stands at the same index. Their options stay
+// as they are. It takes fds in every case.
 func StreamConns(fds []int) ([]net.Conn, []error) {
 	conns, errs := make([]net.Conn, len(fds)), make([]error, len(fds))
 	// Nearly all of it is system calls, ten for each: a large batch is shared.
@@ -130,10 +130,12 @@ var (
 // streamConn makes a net.Conn of f and borrows it. It asks nothing that
 // net.FileConn asks as well.
 func streamConn(f *os.File) (net.Conn, error) {
+	options := optionsOf(f)
 	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, err
 	}
+	options.restore(f)
 	switch network := c.LocalAddr().Network(); network {
 	case "tcp", "unix":
 	default:

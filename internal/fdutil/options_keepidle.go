@@ -1,0 +1,11 @@
+//go:build dragonfly || freebsd || linux || netbsd
+
+package fdutil
+
+import "golang.org/x/sys/unix"
+
+var keepAliveTimes = []option{
+	{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+	{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+}

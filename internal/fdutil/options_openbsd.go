@@ -1,0 +1,3 @@
+package fdutil
+
+var keepAliveTimes []option // they cannot be set for one socket
