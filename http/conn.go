@@ -88,7 +88,17 @@ func (c *conn) limitLocked(t time.Time) error {
 	default:
 		c.limited = limitedByUs
 	}
-	return c.Conn.SetReadDeadline(t)
+	return c.wire().SetReadDeadline(t)
+}
+
+// wire returns what the bytes of HTTP and WebSockets go through.
+func (c *conn) wire() net.Conn {
+	if k := c.kept.Load(); k != nil {
+		if u := k.unsealed.Load(); u != nil {
+			return u
+		}
+	}
+	return c.Conn
 }
 
 func call(f func()) {
@@ -128,7 +138,7 @@ func (c *conn) begin(m mode, release func()) {
 
 func (c *conn) Read(p []byte) (int, error) {
 	if k := c.kept.Load(); k != nil {
-		if k.hijacked.Load() {
+		if k.hijacked.Load() && c.tapped == nil {
 			return k.read(p)
 		}
 		return k.readAhead(p)
@@ -163,6 +173,9 @@ func (c *conn) read(p []byte) (int, error) {
 
 func (c *conn) Write(p []byte) (int, error) {
 	if k := c.kept.Load(); k != nil {
+		if c.tapped != nil {
+			return k.writeRecords(p)
+		}
 		return k.write(p)
 	}
 	if c.http2 != nil {
@@ -232,7 +245,7 @@ func (c *conn) Close() error {
 		if k.close() {
 			return nil
 		}
-		return c.Conn.Close()
+		return c.wire().Close()
 	}
 	if v.action == actMove && c.home.depart(c) {
 		return nil

@@ -238,10 +238,12 @@ func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	if err != nil {
 		return false
 	}
+	defer clear(state) // there may be keys in it
 	m := moved{Kind: keptKindOf(r.mover), State: state, Kept: q}
 	if to := r.send.Load(); to != nil && !dead {
 		if b, err := m.encode(); err == nil {
 			err = (*to).Send(socket, b)
+			clear(b)
 			if err == nil || errors.Is(err, restart.ErrUncertain) {
 				return true
 			}

@@ -42,10 +42,11 @@ var ErrMoved = errors.New("restart/http: the connection moves to the successor")
 // What cannot move is told by restart.Draining in its turn, and a handler should
 // then say goodbye (status 1001): all connections when the process stops
 // for good, when the successor does not serve this listener or is built with an
-// older version of this package, and when the request came by TLS or HTTP/2 or
-// had a body. So are WebSockets whose compression remembers earlier messages, whose
-// handler uses the connection below (NetConn, SyscallConn), and those that are in
-// the middle of a message for longer than Server.Linger and one second. If the
+// older version of this package, and when the request came by TLS without
+// Server.MoveTLS, by HTTP/2, or had a body. So are WebSockets whose compression
+// remembers earlier messages, whose handler uses the connection below (NetConn,
+// SyscallConn), and those that are in the middle of a message for longer than
+// Server.Linger and one second. If the
 // handler of the successor does not call Keep, or answers anything else than
 // before, a WebSocket gets status 1012 (Service Restart) and a stream ends.
 //
@@ -53,8 +54,9 @@ var ErrMoved = errors.New("restart/http: the connection moves to the successor")
 // successor refuses the connection. The one exception is a successor that dies
 // while it takes the connection: the connection is closed.
 //
-// The request's header and what save returns may have 20 KiB together. save must
-// not write to the connection.
+// The request's header and what save returns may have 20 KiB together, with TLS
+// 14 KiB less three times the client's certificates. save must not write to the
+// connection.
 func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 	c, ok := r.Context().Value(connKey{}).(*conn)
 	if !ok {
@@ -74,7 +76,7 @@ func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 	if k.head == nil {
 		k.head = requestHead(r)
 	}
-	if len(k.head) > maxHead {
+	if len(k.head) > maxHead || !k.followRecords() {
 		return nil, false
 	}
 	c.kept.Store(k)
@@ -109,7 +111,7 @@ func Resumed(ctx context.Context) bool {
 
 // keepable reports whether r can be asked once more.
 func keepable(r *http.Request) bool {
-	return r.TLS == nil && r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1 && r.Method == http.MethodGet &&
+	return r.ProtoAtLeast(1, 1) && r.ProtoMajor == 1 && r.Method == http.MethodGet &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 && !r.Close
 }
 

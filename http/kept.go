@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/restart/internal/tlsrec"
 )
 
 // A kept is what a conn has besides, from Keep on, for the request that was given
@@ -42,6 +44,10 @@ type kept struct {
 
 	writing sync.Mutex // held by a write
 	out     response
+	records *records // not nil: what crypto/tls writes is followed
+
+	// What the handler of a WebSocket has that came with TLS, see conn.unseal.
+	unsealed atomic.Pointer[tlsrec.Conn]
 }
 
 // How long a move waits for the end of a message that is being written, and for
@@ -82,7 +88,7 @@ func (k *kept) joinDrain() {
 // hijack notes that the connection is the handler's. It reports whether it can
 // move as a WebSocket.
 func (k *kept) hijack() bool {
-	if k.kind != keptWebSocket || k.c.sentEarly() {
+	if k.kind != keptWebSocket || k.unsealed.Load() == nil && k.c.sentEarly() {
 		if k.from == nil {
 			k.c.kept.Store(nil)
 			return false
@@ -176,7 +182,7 @@ func (k *kept) read(p []byte) (int, error) {
 		case k.dead.Load():
 			return 0, io.EOF
 		}
-		n, err := k.c.Conn.Read(p)
+		n, err := k.c.wire().Read(p)
 		if n > 0 {
 			k.in.follow(p[:n])
 			return n, err
@@ -208,7 +214,9 @@ func (k *kept) idle() bool {
 	if !k.unwanted() && !k.finished() {
 		return false
 	}
-	k.idled.Store(true)
+	if k.c.tapped == nil { // otherwise its read is the probe
+		k.idled.Store(true)
+	}
 	return true
 }
 
@@ -221,12 +229,29 @@ func (k *kept) finished() bool {
 	if k.kind != keptStream || !k.out.ended {
 		return false
 	}
-	if k.c.sentEarly() {
-		_ = k.pass(k.out.back) // a client that is gone shows in the next read
-		k.out.ended = false
+	if k.records == nil && k.c.sentEarly() {
+		k.endLocked()
 		return false
 	}
 	return true
+}
+
+// end ends a stream that was to go on elsewhere, if that is still to be done.
+func (k *kept) end() {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	if k.kind == keptStream && k.out.ended {
+		k.endLocked()
+	}
+}
+
+func (k *kept) endLocked() {
+	if k.records != nil {
+		_ = k.records.releaseAll(k.c.Conn) // a client that is gone shows in the next read
+	} else {
+		_, _ = k.pass(k.out.back)
+	}
+	k.out.ended = false
 }
 
 // unwanted reports whether the handler did not go on with what moved here.

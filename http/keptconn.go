@@ -35,6 +35,15 @@ func (c *conn) hijack() {
 	c.home.become(c, classHijacked)
 }
 
+// goesOn is net/http's change to http.StateActive: if a stream has ended, this is
+// another request, which was in a buffer.
+func (c *conn) goesOn() {
+	if k := c.kept.Load(); k != nil && k.kind == keptStream && k.over.Load() {
+		k.end()
+		c.kept.Store(nil)
+	}
+}
+
 // stayHijacked makes c one that the handler cares for.
 func (c *conn) stayHijacked() {
 	c.home.become(c, classHijacked)

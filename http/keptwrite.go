@@ -48,6 +48,10 @@ var errDisagrees = errors.New("restart/http: the handler does not go on with wha
 func (k *kept) write(p []byte) (done int, err error) {
 	k.writing.Lock()
 	defer k.writing.Unlock()
+	return k.writeLocked(p)
+}
+
+func (k *kept) writeLocked(p []byte) (done int, err error) {
 	for len(p) > 0 && err == nil {
 		var n int
 		switch k.out.stage {
@@ -58,7 +62,7 @@ func (k *kept) write(p []byte) (done int, err error) {
 		case stageChunks:
 			n, err = k.writeChunks(p)
 		case stageFree:
-			n, err = k.c.Conn.Write(p)
+			n, err = k.pass(p)
 		case stageDiscard:
 			n = len(p)
 			if k.hijacked.Load() {
@@ -70,7 +74,14 @@ func (k *kept) write(p []byte) (done int, err error) {
 	return done, err
 }
 
-func (k *kept) pass(b []byte) error { _, err := k.c.Conn.Write(b); return err }
+// pass sends b or, of what crypto/tls has encrypted already, lets b go out.
+func (k *kept) pass(b []byte) (int, error) {
+	if k.records != nil {
+		k.records.passed += len(b)
+		return len(b), nil
+	}
+	return k.c.wire().Write(b)
+}
 
 // writeHead passes the head of a response on or, if the client has it already,
 // compares it.
@@ -105,7 +116,8 @@ func (k *kept) headWritten(head []byte, resp *http.Response) error {
 	case informs && resumed:
 		return nil
 	case informs:
-		return k.pass(head)
+		_, err := k.pass(head)
+		return err
 	case resumed:
 		return k.compare(resp)
 	case k.kind == keptStream && k.leaving.Load() && resp.StatusCode == http.StatusOK && resp.ContentLength == 0:
@@ -114,7 +126,8 @@ func (k *kept) headWritten(head []byte, resp *http.Response) error {
 		return nil
 	}
 	k.agree(resp)
-	return k.pass(head)
+	_, err := k.pass(head)
+	return err
 }
 
 // free gives up, and passes on what was kept back.
@@ -125,7 +138,8 @@ func (k *kept) free(p []byte) (int, error) {
 	if k.from != nil && k.from.Sent {
 		return len(p), k.disagree()
 	}
-	return len(p), k.pass(b)
+	_, err := k.pass(b)
+	return len(p), err
 }
 
 // agree notes what a head says, and what follows it.
@@ -173,7 +187,7 @@ func (k *kept) writeFrames(p []byte) (int, error) {
 	case k.over.Load():
 		return k.writeLast(p)
 	}
-	n, err := k.c.Conn.Write(p)
+	n, err := k.pass(p)
 	k.out.frames.follow(p[:n])
 	if k.out.frames.closes {
 		k.stays.Store(true)
@@ -213,7 +227,7 @@ func (k *kept) writeLast(p []byte) (done int, err error) {
 		done, p = done+n, p[n:]
 	}
 	if len(pass) > 0 {
-		if err := k.pass(pass); err != nil {
+		if _, err := k.pass(pass); err != nil {
 			out.frames.broken = true
 			return 0, err
 		}
@@ -236,7 +250,7 @@ func (k *kept) writeChunks(p []byte) (int, error) {
 	}
 	n := k.out.chunks.follow(p, last)
 	if n > 0 {
-		if m, err := k.c.Conn.Write(p[:n]); err != nil {
+		if m, err := k.pass(p[:n]); err != nil {
 			k.out.chunks.stage = chunkBroken
 			return m, err
 		}
@@ -252,7 +266,7 @@ func (k *kept) writeChunks(p []byte) (int, error) {
 func (k *kept) endWrites() bool {
 	bound := time.NewTimer(writeBound)
 	defer bound.Stop()
-	stuck := time.AfterFunc(writeBound, func() { k.c.Conn.SetWriteDeadline(time.Unix(1, 0)) })
+	stuck := time.AfterFunc(writeBound, func() { k.c.wire().SetWriteDeadline(time.Unix(1, 0)) })
 	defer stuck.Stop()
 	for {
 		k.writing.Lock()

@@ -61,9 +61,9 @@ func (m tlsMover) detach(c *conn) (socket net.Conn, state []byte, err error) {
 		return nil, nil, m.why
 	}
 	var s *tlsrec.State
-	switch t := c.Conn.(type) {
+	switch t := c.wire().(type) {
 	case *tapped:
-		socket, s, err = t.export()
+		socket, s, err = c.export(t)
 	case *tlsrec.Conn:
 		socket, s, err = t.Detach()
 	default:

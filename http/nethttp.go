@@ -153,6 +153,7 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 			c.untap()
 		} else {
 			c.leaves(stageBusy)
+			c.goesOn()
 		}
 	case http.StateIdle:
 		c.mu.Lock()
@@ -166,6 +167,10 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 			c.kept.Store(nil)
 		}
 	case http.StateHijacked:
+		if c.unseals() {
+			c.leaves(stageHijacked)
+			return // the upgrader goes on
+		}
 		c.hijack()
 		c.untap()
 	case http.StateNew:

@@ -35,10 +35,11 @@ type tapped struct {
 	above *tls.Conn // set before the first read
 
 	mu     sync.Mutex
-	forged *tlstap.Forged // the probe; not nil: crypto/tls is cut off
-	woken  chan struct{}  // ends the reads of crypto/tls; made with forged
-	notify []byte         // what it has written since
-	left   *leftBehind    // nil until net/http has given up the connection
+	proof  *tlstap.Proof // not nil: crypto/tls is cut off
+	probed bool          // it has read the probe
+	woken  chan struct{} // ends the reads of crypto/tls; made with proof
+	notify []byte        // what it has written since
+	left   *leftBehind   // nil until net/http has given up the connection
 }
 
 // A leftBehind is what net/http had of a connection.
@@ -76,10 +77,15 @@ func (t *tapped) forge(p []byte, a awaits) (int, error) {
 		f.Wipe()
 		return 0, errShortRead
 	}
+	t.cut(&f.Proof, true)
+	return copy(p, f.Record), nil
+}
+
+// cut cuts crypto/tls off.
+func (t *tapped) cut(p *tlstap.Proof, probed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.forged, t.woken = f, make(chan struct{})
-	return copy(p, f.Record), nil
+	t.proof, t.probed, t.woken = p, probed, make(chan struct{})
 }
 
 // speaksHTTP1 says what the handshake, which is over, has agreed upon.
@@ -95,8 +101,14 @@ func servesHTTP1(cs tls.ConnectionState) bool {
 	return cs.NegotiatedProtocol == "" || cs.NegotiatedProtocol == "http/1.1"
 }
 
-// cutOff reports whether crypto/tls has read the probe.
+// cutOff reports whether crypto/tls has no part in the connection any more.
 func (t *tapped) cutOff() bool { return t.readsWait() != nil }
+
+func (t *tapped) isProbed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.probed
+}
 
 // readsWait returns what a read of crypto/tls has to wait for, nil if nothing.
 func (t *tapped) readsWait() chan struct{} {
@@ -193,16 +205,17 @@ func (t *tapped) leave(l *leftBehind) {
 	t.left = l
 }
 
-// export returns the socket and the state of crypto/tls, which has closed.
-func (t *tapped) export() (net.Conn, *tlsrec.State, error) {
+// export returns the socket and the state of crypto/tls, which has closed. held
+// is how many records it has written that did not come here.
+func (t *tapped) export(held int) (net.Conn, *tlsrec.State, error) {
 	t.wake()
 	defer t.tap.Drop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.forged == nil || t.left == nil {
+	if t.proof == nil || t.left == nil {
 		return nil, nil, errNoState
 	}
-	s, err := t.tap.Export(t.forged, t.notify)
+	s, err := t.tap.Export(t.proof, t.notify, held)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -227,9 +240,13 @@ func (c *conn) probe(p []byte) int {
 	default:
 		v = c.life.stays()
 	}
+	fixed := c.life.mobility == fixed
 	release, _ := c.carryOutLocked(v)
 	c.mu.Unlock()
 	call(release)
+	if k := c.kept.Load(); k != nil && fixed {
+		k.end()
+	}
 	return n
 }
 
@@ -261,7 +278,7 @@ func (c *conn) look() {
 }
 
 // isProbed reports whether net/http serves the probe on c.
-func (c *conn) isProbed() bool { return c.tapped != nil && c.tapped.cutOff() }
+func (c *conn) isProbed() bool { return c.tapped != nil && c.tapped.isProbed() }
 
 // takeOut is the handler of the probe: it takes the connection from net/http and
 // closes it, which moves it. It returns what net/http had, and reports false if

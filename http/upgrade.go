@@ -2,6 +2,7 @@ package restarthttp
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"net/http"
 )
@@ -21,7 +22,7 @@ func (r *run) prepareKeep(w http.ResponseWriter, req *http.Request) http.Respons
 		w.Header().Set("Transfer-Encoding", "chunked") // however little is to come
 	}
 	if req.Header["Upgrade"] != nil && req.ProtoMajor == 1 {
-		return &upgrader{ResponseWriter: w, kept: c.keeps}
+		return &upgrader{w, c}
 	}
 	return w
 }
@@ -32,7 +33,7 @@ func (r *run) prepareKeep(w http.ResponseWriter, req *http.Request) http.Respons
 // messages are followed.
 type upgrader struct {
 	http.ResponseWriter
-	kept func() bool
+	conn *conn
 }
 
 // Unwrap is for http.ResponseController.
@@ -44,10 +45,20 @@ func (u *upgrader) Flush() { _ = http.NewResponseController(u.ResponseWriter).Fl
 // Hijack implements http.Hijacker.
 func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := http.NewResponseController(u.ResponseWriter).Hijack()
-	if c, ok := nc.(*conn); ok && !u.kept() {
-		nc = vectored(c)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nc, rw, err
+	switch t := nc.(type) {
+	case *conn:
+		if !t.keeps() {
+			nc = vectored(t)
+		}
+	case *tls.Conn:
+		if u.conn.unseals() {
+			return u.conn.unseal(t, rw)
+		}
+	}
+	return nc, rw, nil
 }
 
 // vectored gives c the methods of the socket that are hidden by it otherwise.

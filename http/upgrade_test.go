@@ -36,7 +36,12 @@ func TestUpgradeKnowsWritev(t *testing.T) {
 		p := &pair{t: t}
 		client, server := p.tcp()
 		below := &counting{Conn: server}
-		c, _, err := (&upgrader{hijackable{c: newConn(below, newConns(nil), movable)}, func() bool { return kept }}).Hijack()
+		up := newConn(below, newConns(nil), movable)
+		if kept {
+			up.kept.Store(newKept(up, keptWebSocket, nil))
+			up.kept.Load().out.stage = stageFrames
+		}
+		c, _, err := (&upgrader{hijackable{c: up}, up}).Hijack()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func (s *session) take(t *testing.T) *tlsrec.Conn {
 	s.socket.cut = true
 	s.socket.Conn.SetReadDeadline(time.Unix(1, 0))
 	s.server.Close()
-	state, err := s.socket.tap.Export(f, s.socket.kept)
+	state, err := s.socket.tap.Export(&f.Proof, s.socket.kept, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestExportRefuses(t *testing.T) {
 		"of another key":  append([]byte{23, 3, 3, 0, 19}, make([]byte, 19)...),
 		"the probe again": f.Record,
 	} {
-		if _, err := s.socket.tap.Export(f, b); err == nil {
+		if _, err := s.socket.tap.Export(&f.Proof, b, 0); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
 	}

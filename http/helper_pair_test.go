@@ -1,7 +1,6 @@
 package restarthttp
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -30,29 +29,34 @@ type pair struct {
 // is.
 func newPair(t *testing.T, handler http.Handler) *pair {
 	t.Helper()
-	return newPairOf(t, handler, func(*http.Server) {})
+	return newPairBy(t, handler, func(string, *Server) {})
 }
 
 // newPairOf is newPair with a chance to set more.
 func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair {
 	t.Helper()
+	return newPairBy(t, handler, func(_ string, s *Server) { set(s.HTTP) })
+}
+
+// newPairBy is newPair with a chance to set more of each server, which is "old" or
+// "new".
+func newPairBy(t *testing.T, handler http.Handler, set func(name string, s *Server)) *pair {
+	t.Helper()
 	p := &pair{t: t, drained: make(chan error, 1)}
 	p.old, p.new = p.serve("old", handler, set), p.serve("new", handler, set)
 	p.addr = p.oldRun().listener.Addr().String()
-	p.oldRun().successor = func(context.Context) sender {
-		return sendFunc(func(c net.Conn, state []byte) error {
-			// The connection itself travels: there is one process only. What
-			// the old one did to its descriptor stays behind.
-			c.SetReadDeadline(time.Time{})
-			if err := p.new.Adopt(c, state); err != nil {
-				return err
-			}
-			p.mu.Lock()
-			p.moves++
-			p.mu.Unlock()
-			return nil
-		})
-	}
+	p.sendBy(func(c net.Conn, state []byte) error {
+		// The connection itself travels: there is one process only. What
+		// the old one did to its descriptor stays behind.
+		c.SetDeadline(time.Time{})
+		if err := p.new.Adopt(c, state); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.moves++
+		p.mu.Unlock()
+		return nil
+	})
 	p.ctx, p.hammer = context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(func() {
 		p.hammer()
@@ -66,7 +70,7 @@ func newPairOf(t *testing.T, handler http.Handler, set func(*http.Server)) *pair
 	return p
 }
 
-func (p *pair) serve(name string, handler http.Handler, set func(*http.Server)) *Server {
+func (p *pair) serve(name string, handler http.Handler, set func(string, *Server)) *Server {
 	p.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -76,10 +80,15 @@ func (p *pair) serve(name string, handler http.Handler, set func(*http.Server)) 
 		w.Header().Set("Served-By", name)
 		handler.ServeHTTP(w, r)
 	})})
-	set(s.HTTP)
+	set(name, s)
 	go s.Serve(ln)
-	poll(p.t, "the server to serve", func() bool { return s.run.Load() != nil })
+	poll(p.t, "the server to serve", func() bool { r := s.run.Load(); return r != nil && r.listener.accepts.Load() })
 	return s
+}
+
+// sendBy makes send the way to the new server.
+func (p *pair) sendBy(send sendFunc) {
+	p.oldRun().successor = func(context.Context) sender { return send }
 }
 
 // A sendFunc is a sender to a successor that adopts everything.
@@ -102,6 +111,23 @@ func (p *pair) draining() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.mode != modeServe
+	})
+}
+
+// waitIdle waits until every connection of the old server waits for a next
+// request.
+func (p *pair) waitIdle() {
+	p.t.Helper()
+	poll(p.t, "the connections to be idle", func() bool {
+		for _, c := range p.oldRun().conns.list() {
+			c.mu.Lock()
+			idle := c.life.stage == stageWaiting && c.life.awaits == awaitsNext && c.life.wait == waitBlocks
+			c.mu.Unlock()
+			if !idle {
+				return false
+			}
+		}
+		return true
 	})
 }
 
@@ -135,45 +161,6 @@ func poll(t *testing.T, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("waited in vain for %s", what)
-}
-
-// A client is one raw connection: it never retries.
-type client struct {
-	t *testing.T
-	net.Conn
-	br *bufio.Reader
-}
-
-func (p *pair) dial() *client {
-	p.t.Helper()
-	c, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	c.SetDeadline(time.Now().Add(20 * time.Second))
-	p.t.Cleanup(func() { c.Close() })
-	return &client{t: p.t, Conn: c, br: bufio.NewReader(c)}
-}
-
-func (c *client) send(s string) {
-	c.t.Helper()
-	if _, err := io.WriteString(c, s); err != nil {
-		c.t.Fatalf("write: %v", err)
-	}
-}
-
-// receive reads one response and checks its body. It returns who sent it.
-func (c *client) receive(want string) (by string) {
-	c.t.Helper()
-	resp, err := http.ReadResponse(c.br, nil)
-	if err != nil {
-		c.t.Fatalf("read response %q: %v", want, err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || string(body) != want || resp.StatusCode != http.StatusOK {
-		c.t.Fatalf("got %s %q, %v; want 200 %q", resp.Status, body, err, want)
-	}
-	return resp.Header.Get("Served-By")
 }
 
 // echo answers with method, path and body, and counts.

@@ -1,0 +1,67 @@
+package restarthttp
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// A client is one raw connection: it never retries.
+type client struct {
+	t *testing.T
+	net.Conn
+	br *bufio.Reader
+}
+
+func (p *pair) dial() *client {
+	p.t.Helper()
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	p.t.Cleanup(func() { c.Close() })
+	return &client{t: p.t, Conn: c, br: bufio.NewReader(c)}
+}
+
+func (c *client) send(s string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		c.t.Fatalf("write: %v", err)
+	}
+}
+
+// receive reads one response and checks its body. It returns who sent it.
+func (c *client) receive(want string) (by string) {
+	c.t.Helper()
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		c.t.Fatalf("read response %q: %v", want, err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || string(body) != want || resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("got %s %q, %v; want 200 %q", resp.Status, body, err, want)
+	}
+	return resp.Header.Get("Served-By")
+}
+
+// dialTLS is dial over TLS.
+func (p *pair) dialTLS(config *tls.Config) *client {
+	p.t.Helper()
+	return p.secure(p.dial().Conn, config)
+}
+
+func (p *pair) secure(c net.Conn, config *tls.Config) *client {
+	p.t.Helper()
+	config = config.Clone()
+	config.InsecureSkipVerify, config.ServerName = true, "example.com"
+	tc := tls.Client(c, config)
+	if err := tc.Handshake(); err != nil {
+		p.t.Fatal(err)
+	}
+	return &client{t: p.t, Conn: tc, br: bufio.NewReader(tc)}
+}
