@@ -4,9 +4,12 @@ package restarthttp
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,11 +150,13 @@ func TestStreamsThatStay(t *testing.T) { overEach(t, testStreamsThatStay) }
 func testStreamsThatStay(t *testing.T, tr transport) {
 	for name, test := range map[string]struct {
 		header http.Header
-		more   string
+		with   string // sent with the request
+		more   string // sent after it
 	}{
 		"compressed": {header: http.Header{"Content-Encoding": {"gzip"}}},
 		"length":     {header: http.Header{"Content-Length": {"8"}}},
 		"pipelined":  {more: get("/2")},
+		"at once":    {with: get("/2")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			say := make(chan string)
@@ -165,7 +170,7 @@ func testStreamsThatStay(t *testing.T, tr transport) {
 			}))
 			p.old.Linger = 50 * time.Millisecond
 			c := tr.dial(p)
-			c.send(events)
+			c.send(events + test.with)
 			resp, err := http.ReadResponse(c.br, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -182,7 +187,7 @@ func testStreamsThatStay(t *testing.T, tr transport) {
 			if string(b) != "old a 1\n" || err != nil {
 				t.Errorf("got %q, %v", b, err)
 			}
-			if test.more != "" {
+			if test.with+test.more != "" {
 				c.receive(want("/2"))
 			}
 			p.end()
@@ -228,4 +233,93 @@ func testLongPollMoves(t *testing.T, tr transport) {
 	c.send(get("/poll"))
 	within(t, answer, "")
 	c.receive(want("/poll"))
+}
+
+// What the handler has written and not flushed comes before what the successor's
+// writes, and a long header is no obstacle.
+func TestLastWordsOfAStream(t *testing.T) { overEach(t, testLastWordsOfAStream) }
+
+func testLastWordsOfAStream(t *testing.T, tr transport) {
+	p := tr.pair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, again := Keep(r, nil)
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Long", strings.Repeat("x", 10_000))
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		if again {
+			io.WriteString(w, "new\n")
+			return
+		}
+		<-restart.Draining(r.Context())
+		io.WriteString(w, "old\n")
+	}))
+	c := tr.dial(p)
+	c.send(events)
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.drain()
+	if b, err := io.ReadAll(resp.Body); string(b) != "old\nnew\n" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	p.end()
+	if p.moved() != 1 {
+		t.Errorf("%d moved", p.moved())
+	}
+}
+
+// An empty answer is held back also if its header is long.
+func TestLongPollWithALongHeader(t *testing.T) { overEach(t, testLongPollWithALongHeader) }
+
+func testLongPollWithALongHeader(t *testing.T, tr transport) {
+	p := tr.pair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 10_000))
+		if _, again := Keep(r, nil); again {
+			io.WriteString(w, want("/poll"))
+			return
+		}
+		<-restart.Draining(r.Context())
+	}))
+	c := tr.dial(p)
+	c.send(get("/poll"))
+	poll(t, "Keep", func() bool {
+		all := p.oldRun().conns.list()
+		return len(all) == 1 && all[0].keeps()
+	})
+	p.drain()
+	if got := c.receive(want("/poll")); got != "new" {
+		t.Errorf("from %s", got)
+	}
+	p.end()
+}
+
+// What the successor does not take goes on here.
+func TestStreamThatNobodyTakes(t *testing.T) { overEach(t, testStreamThatNobodyTakes) }
+
+func testStreamThatNobodyTakes(t *testing.T, tr transport) {
+	say := make(chan string)
+	h := sse(say, nil)
+	var calls atomic.Int64
+	p := tr.pair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		h(w, r)
+	}))
+	p.old.Linger = 10 * time.Second
+	p.sendBy(func(net.Conn, []byte) error { return errors.New("no") })
+	c := tr.dial(p)
+	c.send(events)
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, say, "a")
+	p.drain()
+	poll(t, "the handler to be called again", func() bool { return calls.Load() == 2 })
+	within(t, say, "b")
+	within(t, say, "end")
+	if b, err := io.ReadAll(resp.Body); string(b) != "old a 1\nold b 2\n" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	p.end()
 }
