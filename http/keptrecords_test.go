@@ -3,9 +3,11 @@
 package restarthttp
 
 import (
+	"crypto/tls"
 	"io"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // Part of a record has come when a stream is about to move: it is that of another
@@ -41,5 +43,32 @@ func TestStreamWhoseClientAsksAgain(t *testing.T) {
 		}
 		c.receive(want("/2"))
 		p.end()
+	}
+}
+
+// The client has changed its keys, so that its next record cannot be proved: the
+// stream ends at once.
+func TestStreamOfUnprovedConnection(t *testing.T) {
+	say := make(chan string)
+	p := newTLSPair(t, sse(say, nil))
+	p.old.Linger = time.Minute
+	c := p.dialTLS(&tls.Config{})
+	c.send(events)
+	resp, err := http.ReadResponse(c.br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, say, "a")
+	for _, s := range p.oldRun().conns.list() {
+		s.tapped.tap.In(append([]byte{23, 3, 3, 0, 40}, make([]byte, 40)...))
+	}
+	p.drain()
+	if b, err := io.ReadAll(resp.Body); string(b) != "old a 1\n" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	c.Close()
+	p.end()
+	if p.moved() != 0 {
+		t.Errorf("%d moved", p.moved())
 	}
 }

@@ -16,16 +16,33 @@ var version = "1" // go build -ldflags "-X main.version=2"
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "TCP `address` to listen on")
+	tlsAddr := flag.String("tls", "", "TCP `address` to listen on with TLS as well")
+	cert := flag.String("cert", "cert.pem", "`file` with the certificate")
+	key := flag.String("key", "key.pem", "`file` with its key")
 	flag.Parse()
-	http.HandleFunc("/coder", coder)
-	http.HandleFunc("/gorilla", gorilla)
-	http.HandleFunc("/gobwas", gobwas)
+	for path, handler := range webSockets {
+		http.HandleFunc("/"+path, handler)
+	}
 	http.HandleFunc("/events", events)
 	http.HandleFunc("/poll", poll)
-	s := restarthttp.NewServer(*addr, nil)
-	if err := restarthttp.Serve(context.Background(), s); err != nil {
+	servers := []*restarthttp.Server{restarthttp.NewServer(*addr, nil)}
+	if *tlsAddr != "" {
+		s := restarthttp.NewServer(*tlsAddr, nil)
+		s.Name, s.CertFile, s.KeyFile, s.MoveTLS = "tls", *cert, *key, true
+		servers = append(servers, s)
+	}
+	if err := restarthttp.Serve(context.Background(), servers...); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// webSockets has a handler for each library.
+var webSockets = map[string]http.HandlerFunc{
+	"coder":   coder,
+	"gobwas":  gobwas,
+	"gorilla": gorilla,
+	"gws":     lxzan,
+	"xnet":    xnet,
 }
 
 // A count is the state of a connection that moves: how many messages it has had.

@@ -3,20 +3,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/restart/examples/internal/exampletest"
 )
@@ -29,7 +21,7 @@ func TestNewBinaryAndCertificate(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	roots := x509.NewCertPool()
-	roots.AddCert(writeCertificate(t, cert, key, 1))
+	roots.AddCert(exampletest.Certificate(t, cert, key, 1))
 
 	bin := exampletest.Build(t, "1")
 	p := exampletest.Start(t, bin, "-addr", "127.0.0.1:0", "-cert", cert, "-key", key)
@@ -48,7 +40,7 @@ func TestNewBinaryAndCertificate(t *testing.T) {
 		t.Fatalf("before: got %+v, want version 1 and process %d over HTTP/2.0", got, first.PID)
 	}
 	exampletest.Replace(t, bin, "2")
-	roots.AddCert(writeCertificate(t, cert, key, 2))
+	roots.AddCert(exampletest.Certificate(t, cert, key, 2))
 	slow := exampletest.Begin(t, old, url+"/slow?d=2s")
 	p.Signal(first.PID, syscall.SIGHUP)
 
@@ -81,40 +73,4 @@ func serial(t *testing.T, addr string, roots *x509.CertPool) int64 {
 	}
 	defer c.Close()
 	return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
-}
-
-// writeCertificate writes a self-signed certificate for 127.0.0.1 and its key.
-func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: der},
-		keyFile:  {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }
