@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 		"announce": role(serveAnnounced),
 		"tls":      role(serveTLS),
 		"movetls":  role(serveMoveTLS),
+		"dying":    role(serveDying),
 		"listed":   role(serveListed),
 		"separate": role(serveSeparately),
 		"hooked":   role(serveHooked),
