@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -64,4 +66,53 @@ func (p *pair) secure(c net.Conn, config *tls.Config) *client {
 		p.t.Fatal(err)
 	}
 	return &client{t: p.t, Conn: tc, br: bufio.NewReader(tc)}
+}
+
+// A counted connection counts what is read from it.
+type counted struct {
+	net.Conn
+	read atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// A gated connection holds back what is written after a number of bytes.
+type gated struct {
+	net.Conn
+	mu    sync.Mutex
+	holds bool
+	left  int
+	held  []byte
+}
+
+func (g *gated) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.holds {
+		return g.Conn.Write(b)
+	}
+	n := min(g.left, len(b))
+	g.left -= n
+	g.held = append(g.held, b[n:]...)
+	if _, err := g.Conn.Write(b[:n]); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func (g *gated) hold(after int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.holds, g.left = true, after
+}
+
+func (g *gated) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.holds = false
+	g.Conn.Write(g.held)
 }

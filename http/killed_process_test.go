@@ -83,10 +83,11 @@ func startKilled(t *testing.T, m moment, at int, secure bool, linger time.Durati
 	return k
 }
 
-// connect starts n clients, and returns when each has been answered.
+// connect starts n clients. Each has been answered when it returns.
 func (k *killed) connect(n int, webSocket bool) {
 	k.t.Helper()
 	k.sent = make([]int, n)
+	all := make([]*killedClient, n)
 	config := &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(1)} // cheaper handshakes
 	for i := range n {
 		c, err := k.dial(i, config, webSocket)
@@ -96,6 +97,10 @@ func (k *killed) connect(n int, webSocket bool) {
 		if err != nil {
 			k.t.Fatal(err)
 		}
+		all[i] = c
+	}
+	for i, c := range all {
+		c.conn.SetDeadline(time.Now().Add(4 * proctest.Patience))
 		k.clients.Go(func() {
 			switch told, err := c.askOn(); {
 			case err != nil:
@@ -155,12 +160,15 @@ func (c *killedClient) askOn() (told bool, err error) {
 	for !told && err == nil {
 		told, err = c.ask()
 	}
-	if err != nil && !errors.Is(err, errLost) {
-		return told, err
+	if err == errLost {
+		err = nil
 	}
 	if c.wire != nil {
 		io.Copy(io.Discard, c.wire) // the records of two processes, if there are any
-		return told, c.wire.fault()
+		err = errors.Join(err, c.wire.fault())
+	}
+	if c.wire != nil || err != nil {
+		return told, err
 	}
 	if rest, err := io.ReadAll(c.br); len(rest) > 0 {
 		return told, fmt.Errorf("%q came at the end, %v", rest, err)

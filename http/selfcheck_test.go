@@ -1,6 +1,8 @@
 package restarthttp
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestProbe(t *testing.T) {
 	for _, tt := range []struct {
@@ -13,5 +15,11 @@ func TestProbe(t *testing.T) {
 	}
 	if selfCheck() < 1024 {
 		t.Errorf("got a buffer of %d bytes, want net/http's", selfCheck())
+	}
+}
+
+func TestSelfCheckTLS(t *testing.T) {
+	if !selfCheckTLS() {
+		t.Fatal("crypto/tls does not behave as known")
 	}
 }

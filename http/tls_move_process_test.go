@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -299,42 +298,4 @@ func TestManyIdleTLSConnectionsMove(t *testing.T) {
 		}
 	}
 	stop(f, next)
-}
-
-// The successor is killed while connections move to it. No request is answered
-// twice, no record number is used twice (the client decrypts, and would see it),
-// and connections that did not leave are served on by the old process.
-func TestSuccessorIsKilledWhileTLSConnectionsMove(t *testing.T) {
-	f, g, seen := startMoveTLS(t)
-	clients := make([]*raw, size(t, "TEST_TLS_KILLED", 100))
-	config := &tls.Config{ClientSessionCache: tls.NewLRUClientSessionCache(1)}
-	for i := range clients {
-		clients[i] = dialTLS(t, g.Addr["web"], config)
-		if err := clients[i].postBody(fmt.Sprintf("%d/0", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	next := f.Restart(g)
-	f.Signal(next.PID, syscall.SIGKILL)
-	answered, closed := 0, 0
-	sent := make([]int, len(clients))
-	for i, c := range clients {
-		sent[i] = 1
-		switch err := c.postBody(fmt.Sprintf("%d/1", i)); {
-		case err == nil:
-			answered++
-			sent[i]++
-		case strings.Contains(err.Error(), "announces to close"):
-			answered++
-			sent[i]++
-		case strings.Contains(err.Error(), "tls:"):
-			t.Errorf("client %d: the records do not fit: %v", i, err)
-		default:
-			closed++
-		}
-	}
-	t.Logf("%d connections: %d served on, %d lost with the successor", len(clients), answered, closed)
-	f.Wait(1, fmt.Sprintf("end pid=%d error=<nil>", g.PID))
-	f.WaitEnd()
-	checkSeen(t, seen, sent)
 }

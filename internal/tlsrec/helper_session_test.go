@@ -8,7 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
+	"errors"
 	"math/big"
 	"net"
 	"strings"
@@ -187,3 +187,5 @@ func (m *memory) Read(p []byte) (int, error) {
 func (m *memory) Write(p []byte) (int, error)      { m.out = append(m.out, p...); return len(p), nil }
 func (m *memory) Close() error                     { return nil }
 func (m *memory) SetWriteDeadline(time.Time) error { return nil }
+
+var errEnd = errors.New("nothing more was sent")
