@@ -160,6 +160,13 @@ func (f *Family) matchesLocked(words []string) []string {
 	})
 }
 
+// Lines returns the lines so far.
+func (f *Family) Lines() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.lines)
+}
+
 // PIDs returns all processes so far, in the order of their announcement.
 func (f *Family) PIDs() []int {
 	f.mu.Lock()
@@ -193,6 +200,14 @@ func (f *Family) WaitExit(pid int) {
 	if ok && !exited(fd, Patience) {
 		f.t.Fatalf("process %d does not end", pid)
 	}
+}
+
+// Ended reports whether a process has ended.
+func (f *Family) Ended(pid int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fd, ok := f.pidfds[pid]
+	return !ok || exited(fd, 0)
 }
 
 // WaitEnd waits until no process of the family is left.
