@@ -41,6 +41,7 @@ type config struct {
 	PIDFile                  string
 
 	Fault   string // goes wrong so, before New
+	Helper  string // a FIFO: starts a process before New that ends when nobody has it open for writing
 	Gate    string // a FIFO: waits there before Run until somebody writes
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
@@ -98,6 +99,11 @@ func serverRole() {
 		die("configuration: %v", err)
 	}
 	_, successor := os.LookupEnv(spawn.ChannelVar)
+	if successor && cfg.Helper != "" {
+		if err := exec.Command("cat", cfg.Helper).Start(); err != nil {
+			die("%v", err)
+		}
+	}
 	if successor {
 		fault(cfg)
 	}

@@ -192,7 +192,9 @@ func (f fakeProcess) Wait(within time.Duration) bool {
 	}
 }
 
-func (f fakeProcess) Release() string {
+func (f fakeProcess) Release() string { return f.Exit() }
+
+func (f fakeProcess) Exit() string {
 	if f.Wait(0) {
 		return "exit status 7"
 	}

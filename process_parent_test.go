@@ -52,6 +52,15 @@ func TestWrapperThatStays(t *testing.T) {
 	testWrapper(t, `"$@"; status=$?; echo wrapped >&2; exit $status`)
 }
 
+// The end of the script is not that of the program.
+func TestWrapperThatStartsInTheBackground(t *testing.T) {
+	s := serve(t, config{Wrap: `"$@" &`})
+	for range 3 {
+		s.replace()
+	}
+	s.stop()
+}
+
 // The first process of a container must not be replaced: the kernel would kill
 // the successor, and nobody would serve.
 func TestPID1IsNotReplaced(t *testing.T) {

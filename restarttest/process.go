@@ -76,7 +76,10 @@ func (p process) Wait(within time.Duration) bool {
 func (process) StopStderr() {}
 
 // Release implements spawn.Process.
-func (p process) Release() string {
+func (p process) Release() string { return p.Exit() }
+
+// Exit implements spawn.Process.
+func (p process) Exit() string {
 	if !isClosed(p.g.dead) {
 		return ""
 	}

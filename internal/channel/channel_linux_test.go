@@ -48,3 +48,38 @@ func TestSenderIsUs(t *testing.T) {
 		t.Errorf("got sender %d, %v with %d files, %v; want %d", pid, told, len(files), err, os.Getpid())
 	}
 }
+
+// What was sent is there, and the other process does not notice.
+func TestEndRecv(t *testing.T) {
+	a, b := pair(t)
+	if err := b.Send(wire.TypeNote, wire.Note{Text: "last words"}); err != nil {
+		t.Fatal(err)
+	}
+	a.EndRecv()
+	if f, _, err := a.Recv(); err != nil || f.Type != wire.TypeNote {
+		t.Errorf("got %v, %v; want the note", f.Type, err)
+	}
+	if _, _, err := a.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end", err)
+	}
+	if err := a.Send(wire.TypeAbort, wire.Abort{}); err != nil {
+		t.Error(err)
+	}
+	if f, _, err := b.Recv(); err != nil || f.Type != wire.TypeAbort {
+		t.Errorf("at the other end: got %v, %v; want abort", f.Type, err)
+	}
+}
+
+// Who waits is woken.
+func TestEndRecvWhileReceiving(t *testing.T) {
+	a, _ := pair(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := a.Recv()
+		ended <- err
+	}()
+	a.EndRecv()
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end", err)
+	}
+}

@@ -61,6 +61,9 @@ func (*Conn) File() (*os.File, error) { return nil, errors.ErrUnsupported }
 // Cut does nothing.
 func (*Conn) Cut() {}
 
+// EndRecv does nothing.
+func (*Conn) EndRecv() {}
+
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 

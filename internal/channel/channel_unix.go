@@ -79,6 +79,13 @@ func (c *Conn) Cut() {
 	_ = fdutil.Control(c.uc, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }) // it may be closed
 }
 
+// EndRecv makes Recv return io.EOF, also if some process still has the other end.
+// Linux lets Recv return first what has been sent, other systems drop that. Send
+// goes on.
+func (c *Conn) EndRecv() {
+	_ = fdutil.Control(c.uc, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RD) }) // it may be closed
+}
+
 // CloseRaw closes descriptors.
 func CloseRaw(fds []int) {
 	for _, fd := range fds {

@@ -67,6 +67,8 @@ type Successor struct {
 
 	proc    spawn.Process
 	speaker *spawn.Handle // of PID if that was not started by us, else nil
+	met     bool          // the process that serves has spoken
+	unwatch func()        // ends what guard began, nil: nothing
 }
 
 // A Failure says why a successor failed. Nothing of the attempt is left.
@@ -93,6 +95,7 @@ var (
 func (l *Leader) Lead(ctx context.Context, m *Manifest) (*Successor, error) {
 	a := &attempt{leader: l, tail: new(spawn.Tail)}
 	err := a.lead(ctx, m)
+	defer a.unguard()
 	if err == nil {
 		return &a.Successor, nil
 	}
@@ -176,6 +179,8 @@ func (a *attempt) meet(claimed int) error {
 		return fmt.Errorf("the successor says that it is process %d, but the kernel says that process %d has sent that: "+
 			"it must run in the same PID namespace and speak for itself", claimed, sender)
 	case claimed == a.proc.PID():
+		a.met = true
+		a.guard()
 		return nil
 	case !told:
 		return fmt.Errorf("the successor says that it is process %d, but process %d was started, and this platform does not tell who speaks: "+
@@ -186,6 +191,7 @@ func (a *attempt) meet(claimed int) error {
 		return fmt.Errorf("watch process %d, which is not the one that was started: %w", claimed, err)
 	}
 	a.PID, a.speaker = claimed, speaker
+	a.guard()
 	return nil
 }
 
@@ -214,6 +220,7 @@ func (a *attempt) start(m *Manifest) error {
 		return err
 	}
 	a.Conn, a.PID = conn, a.proc.PID()
+	a.guard()
 	return nil
 }
 
@@ -279,9 +286,9 @@ func (a *attempt) cleanUp(err error) *Failure {
 	}
 	f.PID = a.PID
 	a.Conn.SetDeadline(time.Now().Add(abortGrace))
-	if !errors.Is(err, errExited) {
-		_ = a.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(err.Error())}) // it may be gone
-	}
+	// Also where the process has exited: another one that it has started may have
+	// the channel, and must not take its end for our death.
+	_ = a.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(err.Error())}) // nobody may be there
 	// After "go" SIGTERM would make it stop like any process that serves, and
 	// remove the files that are ours again. "abort" tells it not to.
 	if !errors.Is(err, errExited) && !errors.Is(err, errGaveUp) && a.step != Go {
@@ -293,6 +300,10 @@ func (a *attempt) cleanUp(err error) *Failure {
 			a.leader.Log.Error("restart: cannot kill a successor that failed", "successor", a.PID)
 			return f
 		}
+	}
+	a.unguard()
+	if a.Conn.Send(wire.TypeAbort, wire.Abort{}) == nil {
+		a.leader.Log.Warn("restart: a process that the failed successor has started holds its channel, and with that perhaps our sockets", "successor", a.PID)
 	}
 	a.Conn.Close()
 	a.speaker.Close()
@@ -311,21 +322,20 @@ func (a *attempt) signalBoth(sig syscall.Signal) {
 }
 
 // gone waits until the other end of the channel is closed and the process has
-// ended.
+// ended. Who else has the channel when the time is up does not serve: it has been
+// sent "abort".
 func (a *attempt) gone(within time.Duration) bool {
 	bound := time.Now().Add(within)
 	a.Conn.SetDeadline(bound)
 	for {
 		_, fds, err := a.Conn.RecvRaw()
 		channel.CloseRaw(fds)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return false
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
 	}
-	return a.proc.Wait(time.Until(bound))
+	left := time.Until(bound)
+	return a.proc.Wait(left) && (a.speaker == nil || a.speaker.Wait(time.Until(bound)))
 }
 
 // Signal sends a signal to the process that serves, not to its wrapper.

@@ -25,6 +25,7 @@ type played struct{ ended chan struct{} }
 func (played) PID() int              { return os.Getpid() }
 func (played) Signal(syscall.Signal) {}
 func (played) StopStderr()           {}
+func (played) Exit() string          { return "" }
 func (played) Release() string       { return "" }
 func (p played) Wait(within time.Duration) bool {
 	select {

@@ -10,14 +10,9 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-const (
-	// deathGrace is what the kernel gets to end a process that has closed its
-	// channel, so that its exit status can be told.
-	deathGrace = 100 * time.Millisecond
-
-	// lookEvery is how often Abort looks whether nobody waits any more.
-	lookEvery = 250 * time.Millisecond
-)
+// deathGrace is what the kernel gets to end a process that has closed its channel,
+// so that its exit status can be told.
+const deathGrace = 100 * time.Millisecond
 
 // A Watch listens to a successor that is on probation.
 type Watch struct {
@@ -29,6 +24,7 @@ type Watch struct {
 // Watch begins to listen.
 func (s *Successor) Watch() *Watch {
 	w := &Watch{conn: s.Conn, said: make(chan error, 1), done: make(chan struct{})}
+	s.guard()
 	go w.run(s)
 	return w
 }
@@ -46,6 +42,7 @@ func (w *Watch) Stop() {
 
 func (w *Watch) run(s *Successor) {
 	defer close(w.done)
+	defer s.unguard()
 	for {
 		f, fds, err := w.conn.RecvRaw()
 		channel.CloseRaw(fds)
@@ -53,6 +50,7 @@ func (w *Watch) run(s *Successor) {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return // Stop
 		case err != nil:
+			s.unguard()
 			s.proc.Wait(deathGrace)
 			s.speaker.Close()
 			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Release(), Err: errors.New("it died")}

@@ -3,8 +3,10 @@
 package spawn
 
 import (
+	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,7 +39,16 @@ func (h *Handle) Signal(sig syscall.Signal) {
 		_ = unix.Kill(h.pid, sig)
 		return
 	}
-	_ = fdutil.Control(h.pidfd, func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) })
+	signalPidfd(h.pidfd, sig)
+}
+
+// Wait waits for the end of the process, no longer than within, and reports
+// whether it came.
+func (h *Handle) Wait(within time.Duration) bool {
+	if h.pidfd == nil {
+		return poll(func() bool { return errors.Is(unix.Kill(h.pid, 0), unix.ESRCH) }, within)
+	}
+	return waitPidfd(h.pidfd, within)
 }
 
 // Close gives up the process. It does nothing to a nil Handle.
@@ -45,4 +56,40 @@ func (h *Handle) Close() {
 	if h != nil && h.pidfd != nil {
 		h.pidfd.Close()
 	}
+}
+
+func signalPidfd(pidfd *os.File, sig syscall.Signal) {
+	_ = fdutil.Control(pidfd, func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) }) // it may have ended
+}
+
+// waitPidfd waits for the end of a process and reports whether it came.
+func waitPidfd(pidfd *os.File, within time.Duration) bool {
+	bound := time.Now().Add(within)
+	ended := false
+	_ = fdutil.Control(pidfd, func(fd int) error {
+		for {
+			left := max(0, time.Until(bound))
+			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds, int(left.Milliseconds()))
+			if err == nil || left == 0 {
+				ended = err == nil && n > 0
+				return err
+			}
+			if !errors.Is(err, unix.EINTR) {
+				time.Sleep(10 * time.Millisecond) // no memory
+			}
+		}
+	})
+	return ended
+}
+
+// poll asks again and again whether a process has ended, for kernels without
+// pidfds.
+func poll(hasEnded func() bool, within time.Duration) bool {
+	for bound := time.Now().Add(within); !hasEnded(); time.Sleep(10 * time.Millisecond) {
+		if !time.Now().Before(bound) {
+			return false
+		}
+	}
+	return true
 }

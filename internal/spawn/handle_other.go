@@ -5,6 +5,7 @@ package spawn
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // A Handle cannot be made: only Linux tells for sure which process a PID is.
@@ -15,6 +16,9 @@ func Open(int) (*Handle, error) { return nil, errors.ErrUnsupported }
 
 // Signal does nothing.
 func (*Handle) Signal(syscall.Signal) {}
+
+// Wait returns at once.
+func (*Handle) Wait(time.Duration) bool { return true }
 
 // Close does nothing.
 func (*Handle) Close() {}

@@ -37,13 +37,15 @@ type Process interface {
 	// came.
 	Wait(within time.Duration) bool
 
+	// Exit returns how the process ended, such as "exit status 1", and reaps it if
+	// it is our child. It is empty if the process lives or that is not known.
+	Exit() string
+
 	// StopStderr stops copying the standard error of the process. What it has
 	// written so far is copied.
 	StopStderr()
 
-	// Release gives up the process and reaps it if it has ended and is our
-	// child. It returns how the process ended, such as "exit status 1", empty
-	// if that is not known.
+	// Release gives up the process and returns what Exit does.
 	Release() string
 }
 

@@ -40,37 +40,18 @@ func startChild(path string, args []string, parent Parent, attr syscall.ProcAttr
 func (c *child) PID() int { return c.pid }
 
 func (c *child) Signal(sig syscall.Signal) {
-	if c.pidfd == nil {
+	if c.pidfd != nil {
+		signalPidfd(c.pidfd, sig)
+	} else if !c.hasEnded() {
 		_ = unix.Kill(c.pid, sig) // it may be gone
-		return
 	}
-	_ = fdutil.Control(c.pidfd, func(fd int) error { return unix.PidfdSendSignal(fd, sig, nil, 0) })
 }
 
 func (c *child) Wait(within time.Duration) bool {
-	bound := time.Now().Add(within)
 	if c.pidfd == nil {
-		for !c.hasEnded() {
-			if !time.Now().Before(bound) {
-				return false
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		return true
+		return poll(c.hasEnded, within)
 	}
-	ended := false
-	_ = fdutil.Control(c.pidfd, func(fd int) error {
-		for {
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds, int(max(0, time.Until(bound)).Milliseconds()))
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			ended = err == nil && n > 0
-			return err
-		}
-	})
-	return ended
+	return waitPidfd(c.pidfd, within)
 }
 
 // hasEnded asks the kernel without a pidfd, and leaves a child to be reaped.
@@ -83,16 +64,18 @@ func (c *child) hasEnded() bool {
 	return err != nil || info.Signo != 0
 }
 
-// release gives up the process. It returns how that ended, if it has and is our
-// child.
-func (c *child) release() (status string) {
-	if c.parent == Us && c.Wait(0) {
-		status = reap(c.pid)
+// exit reaps the process and returns how it ended, if it has and is our child.
+func (c *child) exit() string {
+	if c.parent != Us || !c.Wait(0) {
+		return ""
 	}
+	return reap(c.pid)
+}
+
+func (c *child) release() {
 	if c.pidfd != nil {
 		c.pidfd.Close()
 	}
-	return status
 }
 
 // reap waits for a child that has ended.

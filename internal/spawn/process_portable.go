@@ -64,13 +64,15 @@ func (c *child) Wait(within time.Duration) bool {
 	}
 }
 
-// release returns how the process ended, if it has.
-func (c *child) release() (status string) {
+// exit returns how the process ended, if it has.
+func (c *child) exit() string {
 	if !c.Wait(0) {
 		return ""
 	}
 	return *c.status
 }
+
+func (c *child) release() {}
 
 // pipe makes a pipe of blocking descriptors.
 func pipe() (read, write int, err error) {

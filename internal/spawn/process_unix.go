@@ -28,7 +28,9 @@ type unixProcess struct {
 
 	copied   chan struct{} // closed when nothing is copied from pipe any more
 	released sync.Once
-	status   string
+
+	mu     sync.Mutex
+	status string // how it ended, once that is known
 }
 
 // Start starts cmd with its end of a channel, which Start borrows, as the child
@@ -124,9 +126,19 @@ func (p *unixProcess) StopStderr() {
 func (p *unixProcess) Release() string {
 	p.released.Do(func() {
 		p.StopStderr()
-		p.status = p.child.release()
+		p.Exit()
+		p.release()
 		p.closeFiles()
 	})
+	return p.Exit()
+}
+
+func (p *unixProcess) Exit() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status == "" {
+		p.status = p.exit()
+	}
 	return p.status
 }
 
