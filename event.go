@@ -16,8 +16,8 @@ type Event struct {
 
 	Phase     Phase         // EventPhase: the one that has ended
 	Elapsed   time.Duration // of the phase, the restart or the drain
-	Successor int           // EventReplaced: its PID
-	Err       error         // EventFailed, EventUndone, EventDrained: why, or what Run returns
+	Successor int           // EventReplaced, EventSuccessorDied: its PID
+	Err       error         // EventFailed, EventUndone, EventSuccessorDied, EventDrained: why, or what Run returns
 
 	// EventDrained, EventEarlierDrained: what became of the connections. HandedOver
 	// went to the successor, Announced were told to close and Cut were closed by the
@@ -34,14 +34,15 @@ type EventKind int
 // EventServing, EventRestarting, an EventPhase for each [Phase], EventReplaced
 // and EventDrained, in this order.
 const (
-	EventServing    EventKind = iota // this process serves
-	EventRestarting                  // a restart begins
-	EventPhase                       // a phase of the restart has ended well
-	EventFailed                      // a restart has failed, or was refused or vetoed: this process serves on
-	EventReplaced                    // the successor serves, and this process drains, at once or after Options.Probation
-	EventUndone                      // a restart was undone in its probation: this process serves again
-	EventStopping                    // this process is to stop and has no successor: Options.LameDuck or the drain begins
-	EventDrained                     // the drain has ended
+	EventServing       EventKind = iota // this process serves
+	EventRestarting                     // a restart begins
+	EventPhase                          // a phase of the restart has ended well
+	EventFailed                         // a restart has failed, or was refused or vetoed: this process serves on
+	EventReplaced                       // the successor serves, and this process drains, at once or after Options.Probation
+	EventUndone                         // a restart was undone in its probation: this process serves again
+	EventStopping                       // this process is to stop and has no successor: Options.LameDuck or the drain begins
+	EventDrained                        // the drain has ended
+	EventSuccessorDied                  // the successor has died while this process drains: nobody serves, until somebody starts the program
 
 	// EventEarlierDrained says that the drain of an earlier generation has ended.
 	// There is none if that was killed, or was built with an older version of this
@@ -49,7 +50,7 @@ const (
 	EventEarlierDrained
 )
 
-var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "undone", "stopping", "drained", "earlier drained"}
+var eventNames = [...]string{"serving", "restarting", "phase", "failed", "replaced", "undone", "stopping", "drained", "successor died", "earlier drained"}
 
 func (k EventKind) String() string {
 	if k >= 0 && int(k) < len(eventNames) {

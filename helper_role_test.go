@@ -132,6 +132,11 @@ func serverRole() {
 	if err != nil {
 		die("%v", err)
 	}
+	r.OnEvent(func(e Event) {
+		if e.Kind == EventSuccessorDied {
+			fmt.Printf("event=%v pid=%d error=%v\n", e.Kind, os.Getpid(), e.Err)
+		}
+	})
 	if successor && cfg.Fault == "exit after New" {
 		die("the license has expired")
 	}

@@ -112,7 +112,8 @@ type (
 	ancestorsGone struct{}                          // all of them
 
 	// From the drain.
-	drainEnded struct{ err error }
+	successorDied struct{}
+	drainEnded    struct{ err error }
 )
 
 func (l *loop) handle(m message) {
@@ -167,6 +168,8 @@ func (l *loop) handle(m message) {
 		}
 	case ancestorsGone:
 		close(l.r.alone)
+	case successorDied:
+		l.mourn()
 	case drainEnded:
 		l.finish(m.err)
 	case inLoop:

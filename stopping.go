@@ -156,6 +156,7 @@ func (l *loop) startDrain() {
 	if d.sender != nil {
 		d.reported = make(chan struct{})
 		l.goroutines.Go(func() { d.report(l.r.generation) })
+		l.watchSuccessor()
 	}
 	l.goroutines.Go(func() {
 		pass()
@@ -165,6 +166,48 @@ func (l *loop) startDrain() {
 		}
 		mail.post(drainEnded{err})
 	})
+}
+
+// watchSuccessor says when the process that has replaced this one dies. The end of
+// the channel alone does not mean that: a successor that cannot answer closes it,
+// and serves on. The end of the process alone does not either: it may have been
+// replaced in turn, and have passed the channel on.
+func (l *loop) watchSuccessor() {
+	died, s, mail := l.sender.Died(), l.successor, l.mail
+	l.goroutines.Go(func() {
+		select {
+		case <-died:
+		case <-mail.closed:
+			return
+		}
+		for !s.Wait(lookEvery) {
+			select {
+			case <-mail.closed:
+				return
+			default:
+			}
+		}
+		mail.post(successorDied{})
+	})
+}
+
+// lookEvery is how often watchSuccessor looks whether this process ends.
+const lookEvery = 250 * time.Millisecond
+
+// mourn says aloud that nobody serves. Our sockets are closed, so this process
+// cannot.
+func (l *loop) mourn() {
+	if l.state != StateDraining {
+		return
+	}
+	exit := l.successor.Exit()
+	if exit == "" {
+		exit = "how is not known"
+	}
+	l.lastError = fmt.Errorf("restart: successor (pid %d) died after it had replaced this process (%s)", l.successor.PID, exit)
+	l.publish()
+	l.log.Error("restart: the successor died: nobody serves now", "successor", l.successor.PID, "error", l.lastError)
+	l.r.events.emit(Event{Kind: EventSuccessorDied, Successor: l.successor.PID, Err: l.lastError})
 }
 
 // swing ends the drain by force, also one that would have begun later.

@@ -75,7 +75,7 @@ func (h *history) observe(e restart.Event) {
 	case restart.EventDrained:
 		h.drained = &e
 		close(h.over)
-	case restart.EventStopping, restart.EventEarlierDrained:
+	case restart.EventStopping, restart.EventEarlierDrained, restart.EventSuccessorDied:
 	}
 }
 

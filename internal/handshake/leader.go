@@ -347,6 +347,14 @@ func (s *Successor) Signal(sig syscall.Signal) {
 	s.proc.Signal(sig)
 }
 
+// Wait waits for the end of the process that serves, no longer than within, and
+// reports whether it came.
+func (s *Successor) Wait(within time.Duration) bool { return s.ended()(within) }
+
+// Exit returns how the process that was started has ended, such as "signal:
+// killed", empty if it lives or that is not known.
+func (s *Successor) Exit() string { return s.proc.Exit() }
+
 // Release gives up the process. The channel stays open.
 func (s *Successor) Release() {
 	s.speaker.Close()

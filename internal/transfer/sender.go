@@ -54,6 +54,7 @@ type Sender struct {
 	counts     Counts
 
 	gone       chan struct{} // closed when no answer can come any more
+	died       chan struct{} // closed when the channel has ended without "failed"
 	hammered   chan struct{} // closed when the successor has asked for the end
 	hammerOnce sync.Once
 	stopped    chan struct{} // closed when nothing is sent any more
@@ -85,6 +86,7 @@ func NewSender(conn *channel.Conn) *Sender {
 		window:     make(chan struct{}, batchesInFlight),
 		unanswered: make(map[uint64][]*parcel),
 		gone:       make(chan struct{}),
+		died:       make(chan struct{}),
 		hammered:   make(chan struct{}),
 		stopped:    make(chan struct{}),
 	}
@@ -128,6 +130,10 @@ func (s *Sender) Progress(p wire.Progress) error { return s.conn.Send(wire.TypeP
 // Hammered returns a channel that is closed when the successor has asked for the
 // end of the drain.
 func (s *Sender) Hammered() <-chan struct{} { return s.hammered }
+
+// Died returns a channel that is closed when no process receives any more, and none
+// has said that it ends in good order.
+func (s *Sender) Died() <-chan struct{} { return s.died }
 
 // Counts returns what became of the connections so far.
 func (s *Sender) Counts() Counts {
@@ -229,6 +235,8 @@ func (s *Sender) receiveAnswers() {
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				s.conn.Close() // its answers cannot be understood any more
+			} else if unanswered == ErrUncertain {
+				close(s.died)
 			}
 			return
 		}

@@ -270,3 +270,40 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
+
+// Only the end of the channel without a word is a death.
+func TestDied(t *testing.T) {
+	for name, tt := range map[string]struct {
+		last func(*channel.Conn)
+		want bool
+	}{
+		"dies": {func(*channel.Conn) {}, true},
+		"ends in good order": {func(c *channel.Conn) {
+			if err := c.Send(wire.TypeFailed, wire.Note{Text: "the process ends"}); err != nil {
+				t.Error(err)
+			}
+		}, false},
+	} {
+		s, theirs := senders(t)
+		tt.last(theirs)
+		theirs.Close()
+		<-s.gone
+		select {
+		case <-s.Died():
+			if !tt.want {
+				t.Errorf("%s: is taken for a death", name)
+			}
+		default:
+			if tt.want {
+				t.Errorf("%s: is not taken for a death", name)
+			}
+		}
+	}
+	s, _ := senders(t)
+	s.Close()
+	select {
+	case <-s.Died():
+		t.Error("our own end is taken for a death")
+	default:
+	}
+}
