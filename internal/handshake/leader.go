@@ -216,6 +216,9 @@ func (a *attempt) start(m *Manifest) error {
 		return greet(conn, m.PID, m.Generation, stderr, pipe)
 	})
 	if err != nil {
+		// There may be a process all the same, if it is not known whether exec
+		// has failed. It must not take our end for our death.
+		_ = conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(err.Error())})
 		conn.Close()
 		return err
 	}

@@ -4,6 +4,7 @@ package handshake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -94,5 +95,35 @@ func TestReadyOfAnotherProcessIsRefused(t *testing.T) {
 	bystander.Process.Signal(syscall.SIGUSR1)
 	if err := bystander.Wait(); err == nil || err.Error() != "signal: user defined signal 1" {
 		t.Errorf("the bystander ended: %v", err)
+	}
+}
+
+// F13: syscall.ForkExec can fail though the program runs, if it cannot read how
+// exec went. The program must not take the end of the channel for our death, and
+// serve.
+func TestStartFailsThoughTheSuccessorRuns(t *testing.T) {
+	var theirs *channel.Conn
+	l := Leader{
+		Start: func(end *os.File, _ *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
+			if err := greet(nil, nil); err != nil {
+				t.Error(err)
+			}
+			f, err := fdutil.Dup(end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if theirs, err = channel.Open(f); err != nil {
+				t.Fatal(err)
+			}
+			return nil, syscall.EIO
+		},
+		Passed: func(Step) {},
+		Log:    slog.New(slog.DiscardHandler),
+	}
+	if _, err := l.Lead(t.Context(), &Manifest{PID: os.Getpid(), Generation: 1}); !errors.Is(err, syscall.EIO) {
+		t.Errorf("got %v, want EIO", err)
+	}
+	if _, err := Meet(theirs); !errors.Is(err, ErrAborted) {
+		t.Errorf("the successor: got %v, want that it was aborted", err)
 	}
 }
