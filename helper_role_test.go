@@ -50,6 +50,7 @@ type config struct {
 	NoFile  uint64 // limit of open files, after New
 	Reaper  int    // whose child an orphan is
 	Suicide bool   // dies as soon as a successor has been started
+	User    int    // whose the process becomes once it has bound; 0: nobody else's
 
 	Path string   // what to start instead
 	Args []string // appended to what is started
@@ -154,6 +155,11 @@ func serverRole() {
 			die("%v", err)
 		}
 		fmt.Printf("added name=%s addr=%s pid=%d\n", l.Name, addr, os.Getpid())
+	}
+	if cfg.User != 0 && os.Geteuid() == 0 {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(cfg.User), syscall.Setuid(cfg.User)); err != nil {
+			die("%v", err)
+		}
 	}
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		if !cfg.Veto {

@@ -78,7 +78,7 @@ func (s *server) configure(change func(*config)) {
 	change(&s.cfg)
 	b, err := json.Marshal(s.cfg)
 	if err == nil {
-		err = os.WriteFile(s.file("config.new"), b, 0o600)
+		err = os.WriteFile(s.file("config.new"), b, 0o644)
 	}
 	if err == nil {
 		err = os.Rename(s.file("config.new"), s.file("config.json"))

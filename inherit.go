@@ -174,6 +174,10 @@ func (t *table) claim(s *socket) *offer {
 // explain adds to an error of bind what an operator can do about it.
 func (t *table) explain(s *socket, err error) error {
 	err = fmt.Errorf("restart: add listener %q: %w", s.name, err)
+	if port := sockaddr.Privileged(s.network, s.address); port > 0 && errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w: to bind port %d needs root or CAP_NET_BIND_SERVICE, and this process runs as user %d (ports that are inherited need neither): "+
+			"stop the service and start it anew as root, or give the program the capability (setcap), or choose another port", err, port, os.Geteuid())
+	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example.com/restart/internal/channel"
@@ -464,4 +465,29 @@ func TestAddWhileRunEnds(t *testing.T) {
 		late.die()
 		o.die()
 	}
+}
+
+// Who may not bind a port learns which and what to do.
+func TestPrivilegedPortIsExplained(t *testing.T) {
+	table := newTable(net.ListenConfig{}, nil)
+	for address, want := range map[string]bool{"127.0.0.1:1": everybodysPorts(t) > 1, "127.0.0.1:65535": false} {
+		err := table.explain(&socket{name: "web", network: "tcp", address: address}, &os.SyscallError{Syscall: "bind", Err: syscall.EACCES})
+		if !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") != want {
+			t.Errorf("%s: got %v, explained: want %v", address, err, want)
+		}
+	}
+}
+
+// everybodysPorts returns the first port that everybody may bind: 0 in some
+// containers.
+func everybodysPorts(t *testing.T) (first int) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &first)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first
 }
