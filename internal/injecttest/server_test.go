@@ -5,7 +5,6 @@ package injecttest
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -25,8 +24,7 @@ const dirVar = "INJECTTEST_DIR"
 func serverRole() {
 	dir := os.Getenv(dirVar)
 	fmt.Printf("start pid=%d\n", os.Getpid())
-	if gate, err := os.Open(filepath.Join(dir, "gate")); err == nil {
-		io.ReadAll(gate) // nothing
+	if gate, err := os.Open(filepath.Join(dir, "gate")); err == nil { // somebody has opened it for writing
 		gate.Close()
 	}
 	r, err := restart.New(restart.Options{
