@@ -129,12 +129,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // passes reports whether an error of accept(2), or of epoll_ctl(2) for the new
 // connection, will pass: the kernel lacks memory or places to watch, or one client's
-// connection had a network error. Services, net/http's among them, would end for
+// connection had a network error or is forbidden by a firewall. Services, net/http's among them, would end for
 // it. EMFILE and ENFILE are theirs: they know to wait.
 func passes(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT,
-		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EOPNOTSUPP, syscall.ETIMEDOUT, syscall.EPERM,
 	} {
 		if errors.Is(err, errno) {
 			return true

@@ -292,7 +292,7 @@ func TestAcceptOutlivesShortages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln := New(&failing{Socket: real.(Socket), errs: []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPROTO}})
+	ln := New(&failing{Socket: real.(Socket), errs: []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPROTO, syscall.EPERM}})
 	defer ln.Close()
 	ln.Open()
 	dial(t, ln, 1)
