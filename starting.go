@@ -147,7 +147,9 @@ func (l *loop) proceed() {
 			return
 		}
 		l.starting.stage = stageReady
-		l.r.pred.Ready(l.r.table.claims())
+		if err := l.r.pred.Ready(l.r.table.claims()); err != nil {
+			l.giveUp(prefixed(err))
+		}
 	case stageAlone:
 		if unclaimed && !l.starting.settled {
 			return

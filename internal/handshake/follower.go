@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/spawn"
@@ -116,8 +117,9 @@ func (f *Follower) Follow(steps Steps) error {
 	if err := steps.Commit(); err != nil {
 		return err
 	}
-	f.tell(wire.TypeCommitted, wire.Committed{})
-
+	if err := f.say(wire.TypeCommitted, wire.Committed{}); err != nil {
+		return err
+	}
 	var msg wire.Go
 	if err := f.await(wire.TypeGo, &msg); err != nil {
 		return err
@@ -125,8 +127,7 @@ func (f *Follower) Follow(steps Steps) error {
 	if !steps.TakeOver(msg.Again, msg.Probation) {
 		return ErrDeclined
 	}
-	f.tell(wire.TypeServing, wire.Serving{})
-	return nil
+	return f.say(wire.TypeServing, wire.Serving{})
 }
 
 // await waits for a message of type want.
@@ -154,20 +155,26 @@ func aborted(f wire.Frame) error {
 	return fmt.Errorf("%w: %s", ErrAborted, msg.Reason)
 }
 
-// Ready says that every service is ready to accept.
-func (f *Follower) Ready(c Claims) {
+// Ready says that every service is ready to accept. After an error the predecessor
+// does not know.
+func (f *Follower) Ready(c Claims) error {
 	f.ready.Store(true)
 	for names := slices.Sorted(maps.Keys(c.Kinds)); len(names) > 0; {
 		kinds := make(map[string][]string)
 		for _, name := range cut(&names, kindsAtOnce) {
 			kinds[name] = c.Kinds[name]
 		}
-		f.tell(wire.TypeClaims, wire.Claims{Kinds: kinds})
+		if err := f.say(wire.TypeClaims, wire.Claims{Kinds: kinds}); err != nil {
+			return err
+		}
 	}
 	for len(c.Claimed) > namesAtOnce || len(c.Adopts) > namesAtOnce {
-		f.tell(wire.TypeClaims, wire.Claims{Claimed: cut(&c.Claimed, namesAtOnce), Adopts: cut(&c.Adopts, namesAtOnce)})
+		some := wire.Claims{Claimed: cut(&c.Claimed, namesAtOnce), Adopts: cut(&c.Adopts, namesAtOnce)}
+		if err := f.say(wire.TypeClaims, some); err != nil {
+			return err
+		}
 	}
-	f.tell(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: c.Claimed, Adopts: c.Adopts, Probation: true})
+	return f.say(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: c.Claimed, Adopts: c.Adopts, Probation: true})
 }
 
 const (
@@ -198,7 +205,17 @@ func (f *Follower) Note(err error) { f.tell(wire.TypeNote, wire.Note{Text: wire.
 // Fail tells the predecessor that this process gives up.
 func (f *Follower) Fail(err error) { f.tell(wire.TypeFailed, wire.Note{Text: wire.Clip(err.Error())}) }
 
-// tell sends a message. A predecessor that is gone shows as end of file.
+// say sends a message for which the predecessor waits. That it is gone is no error:
+// it shows as end of file.
+func (f *Follower) say(t wire.Type, v any) error {
+	err := f.Conn.Send(t, v)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
+}
+
+// tell sends a message that may be lost.
 func (f *Follower) tell(t wire.Type, v any) { _ = f.Conn.Send(t, v) }
 
 // Close gives up what is left of the manifest, except for the sockets: those

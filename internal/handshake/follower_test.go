@@ -3,14 +3,19 @@
 package handshake
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/wire"
 )
 
@@ -58,7 +63,11 @@ func TestReadyNamesEveryListener(t *testing.T) {
 					want.add(nil, nil, map[string][]string{listener: kinds})
 				}
 			}
-			go (&Follower{Conn: theirs}).Ready(want)
+			go func() {
+				if err := (&Follower{Conn: theirs}).Ready(want); err != nil {
+					t.Error(err)
+				}
+			}()
 			a := &attempt{Successor: Successor{Conn: ours}}
 			var ready wire.Ready
 			if err := a.await(wire.TypeReady, &ready); err != nil {
@@ -88,5 +97,56 @@ func TestCommitBeforeReadyIsRefused(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "before ready") {
 		t.Errorf("got %v, want that it was not ready", err)
+	}
+}
+
+// What the predecessor waits for must not get lost without a word: it would wait
+// until ReadyTimeout, and could not say why.
+func TestMessagesThatCannotBeSent(t *testing.T) {
+	ours, theirs := pair(t)
+	f := &Follower{Conn: theirs}
+	file, err := theirs.File()
+	if err == nil {
+		err = fdutil.Control(file, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1) })
+		file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := slices.Repeat([]string{strings.Repeat("x", 250)}, namesAtOnce)
+	for name, claims := range map[string]Claims{
+		"ready":  {Claimed: long},
+		"claims": {Claimed: append(long, long...)},
+		"kinds":  {Kinds: map[string][]string{"web": long}},
+	} {
+		if err := f.Ready(claims); !errors.Is(err, unix.EMSGSIZE) {
+			t.Errorf("%s: got %v, want EMSGSIZE", name, err)
+		}
+	}
+	if err := ours.Send(wire.TypeCommit, wire.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	err = f.Follow(Steps{Commit: func() error { return theirs.Close() }})
+	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "send committed") {
+		t.Errorf("committed: got %v, want that it was not sent", err)
+	}
+
+	ours, theirs = pair(t)
+	f = &Follower{Conn: theirs}
+	if err := f.Ready(Claims{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(ours.Send(wire.TypeCommit, wire.Commit{}), ours.Send(wire.TypeGo, wire.Go{})); err != nil {
+		t.Fatal(err)
+	}
+	err = f.Follow(Steps{Commit: func() error { return nil }, TakeOver: func(_, _ bool) bool { theirs.Close(); return true }})
+	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), "send serving") {
+		t.Errorf("serving: got %v, want that it was not sent", err)
+	}
+
+	ours, theirs = pair(t)
+	ours.Close()
+	if err := (&Follower{Conn: theirs}).Ready(Claims{}); err != nil {
+		t.Errorf("to a predecessor that has died: got %v, want nil", err)
 	}
 }
