@@ -2,6 +2,7 @@ package restart
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/restart/internal/handshake"
@@ -23,8 +24,12 @@ type Earlier struct {
 	Connections int `json:"connections"`
 }
 
-// drains notes what an earlier generation tells of its drain.
+// drains notes what an earlier generation tells of its drain, if there is one of
+// that number: what is noted must not grow without end.
 func (r *Restarter) drains(generation, connections int) {
+	if r.pred == nil || !slices.ContainsFunc(r.pred.Lifelines, func(l handshake.Lifeline) bool { return l.Generation == generation }) {
+		return
+	}
 	r.earlierMu.Lock()
 	defer r.earlierMu.Unlock()
 	if r.earlierConns == nil {

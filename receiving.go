@@ -19,6 +19,11 @@ func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
 		conn.Close()
 		return
 	}
+	if len(l.receivers) >= maxReceivers {
+		l.log.Error("restart: cannot open a channel that was passed on", "error", errReceivers)
+		conn.Close()
+		return
+	}
 	if p := source.Progress; p.Generation > 0 && p.Connections >= 0 {
 		l.r.drains(p.Generation, p.Connections)
 	}
@@ -29,6 +34,12 @@ func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
 	}
 	l.receivers = append(l.receivers, r)
 }
+
+// maxReceivers bounds the earlier generations that are received from. Each takes a
+// channel and its buffers.
+const maxReceivers = 256
+
+var errReceivers = fmt.Errorf("%d are open", maxReceivers)
 
 // passOn returns a function that passes receivers on to the successor.
 func (l *loop) passOn(receivers []*transfer.Receiver) func() {

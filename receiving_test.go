@@ -4,13 +4,17 @@ package restart
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
+	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/gate"
+	"example.com/restart/internal/handshake"
 )
 
 // Connections that move must not take the descriptors that the next restart
@@ -48,5 +52,47 @@ func TestAdoptLeavesDescriptorsForARestart(t *testing.T) {
 		if err := to.Adopt("web", server, nil); !errors.Is(err, tt.want) {
 			t.Errorf("with %d descriptors left: got %v, want %v", tt.left, err, tt.want)
 		}
+	}
+}
+
+// A predecessor that passes channels on without end must not take our memory.
+func TestReceiversAreBounded(t *testing.T) {
+	l := newLoop(&Restarter{log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() {
+		for _, r := range l.receivers {
+			r.Close()
+		}
+	})
+	var last *channel.Conn
+	for range maxReceivers + 1 {
+		ours, theirs, err := channel.Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := channel.Open(theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		l.receiveOn(ours, nil)
+		last = f
+	}
+	if got := len(l.receivers); got != maxReceivers {
+		t.Errorf("got %d, want %d", got, maxReceivers)
+	}
+	last.SetDeadline(time.Now().Add(patience))
+	if _, _, err := last.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("the last one: got %v, want that it is closed", err)
+	}
+}
+
+// The same with what it tells of generations that there are none.
+func TestProgressIsBounded(t *testing.T) {
+	r := &Restarter{pred: &handshake.Follower{Manifest: handshake.Manifest{Lifelines: []handshake.Lifeline{{Generation: 3}}}}}
+	for generation := range 1000 {
+		r.drains(generation, 1)
+	}
+	if got := len(r.earlierConns); got != 1 {
+		t.Errorf("got %d generations, want the one that there is", got)
 	}
 }

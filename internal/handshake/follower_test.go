@@ -68,7 +68,7 @@ func TestReadyNamesEveryListener(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			a := &attempt{Successor: Successor{Conn: ours}}
+			a := &attempt{Successor: Successor{Conn: ours}, room: tt.n}
 			var ready wire.Ready
 			if err := a.await(wire.TypeReady, &ready); err != nil {
 				t.Fatal(err)

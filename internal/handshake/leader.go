@@ -110,6 +110,7 @@ type attempt struct {
 	Successor
 	leader *Leader
 	step   Step
+	room   int // how many sockets it can claim
 	tail   *spawn.Tail
 	note   string // the successor's words, to be quoted if it fails
 }
@@ -123,6 +124,7 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	defer stop()
 
 	a.next(Ready)
+	a.room = len(m.Sockets)
 	if err := m.send(a.Conn); err != nil {
 		return a.quote(err)
 	}
@@ -133,7 +135,9 @@ func (a *attempt) lead(ctx context.Context, m *Manifest) error {
 	if err := a.meet(ready.PID); err != nil {
 		return err
 	}
-	a.add(ready.Claimed, ready.Adopts, nil)
+	if err := a.claim(ready.Claimed, ready.Adopts, nil); err != nil {
+		return err
+	}
 
 	a.next(Commit)
 	if err := a.Conn.Send(wire.TypeCommit, wire.Commit{}); err != nil {
@@ -243,7 +247,9 @@ func (a *attempt) await(want wire.Type, v any) error {
 			if err := f.Decode(&m); err != nil {
 				return err
 			}
-			a.add(m.Claimed, m.Adopts, m.Kinds)
+			if err := a.claim(m.Claimed, m.Adopts, m.Kinds); err != nil {
+				return err
+			}
 		case wire.TypeNote, wire.TypeFailed:
 			var m wire.Note
 			if err := f.Decode(&m); err != nil {
@@ -257,6 +263,17 @@ func (a *attempt) await(want wire.Type, v any) error {
 			return fmt.Errorf("invalid message from successor: got %v, want %v", f.Type, want)
 		}
 	}
+}
+
+var errClaims = errors.New("invalid message from successor: it claims more sockets than it was given")
+
+// claim adds what the successor claims.
+func (a *attempt) claim(claimed, adopts []string, kinds map[string][]string) error {
+	a.add(claimed, adopts, kinds)
+	if len(a.Claimed) > a.room || len(a.Adopts) > a.room || len(a.Kinds) > a.room {
+		return errClaims
+	}
+	return nil
 }
 
 // quote puts the successor's own words to the error that ended a wait.
