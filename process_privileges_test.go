@@ -90,3 +90,25 @@ func userOf(t *testing.T, pid int) int {
 	}
 	return int(fi.Sys().(*syscall.Stat_t).Uid)
 }
+
+// Who may connect to a Unix socket is up to whoever sets the mode of its file. A
+// restart leaves the file alone.
+func TestModeOfAUnixSocketStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	s := serve(t, config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, {"local", "unix", path}}})
+	if err := os.Chmod(path, 0o620); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s.replace()
+	}
+	after, err := os.Stat(path)
+	if err != nil || !os.SameFile(before, after) || after.Mode() != os.ModeSocket|0o620 {
+		t.Errorf("got %v, %v; want the same file with mode 0620", after, err)
+	}
+	s.stop()
+}

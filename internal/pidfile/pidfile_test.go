@@ -19,6 +19,8 @@ func TestWriteAndRemove(t *testing.T) {
 	}
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm()&0o444 != 0o444 {
 		t.Errorf("got %v, %v; want a file that all can read", fi, err)
+	} else if fi.Mode().Perm()&0o133 != 0 {
+		t.Errorf("got %v, want a file that only its owner can write, and no program", fi.Mode())
 	}
 	if !Ours(path) {
 		t.Error("the file is not ours")
