@@ -38,8 +38,8 @@ func Memory([]byte) (*os.File, error) { return nil, errors.ErrUnsupported }
 // ReadMemory returns errors.ErrUnsupported.
 func ReadMemory(*os.File, int64) ([]byte, error) { return nil, errors.ErrUnsupported }
 
-// IsPipe returns false.
-func IsPipe(*os.File) bool { return false }
+// CheckPipe returns errors.ErrUnsupported.
+func CheckPipe(*os.File) error { return errors.ErrUnsupported }
 
 // FileID returns 0, 0: the file cannot be told from another at its path.
 func FileID(os.FileInfo) (dev, ino uint64) { return 0, 0 }

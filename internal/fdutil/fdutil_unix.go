@@ -208,10 +208,13 @@ func ReadMemory(f *os.File, size int64) ([]byte, error) {
 	return b, err
 }
 
-// IsPipe reports whether f is a pipe. It borrows f.
-func IsPipe(f *os.File) bool {
+// CheckPipe returns an error if f is not a pipe. It borrows f.
+func CheckPipe(f *os.File) error {
 	fi, err := f.Stat()
-	return err == nil && fi.Mode()&os.ModeNamedPipe != 0
+	if err == nil && fi.Mode()&os.ModeNamedPipe == 0 {
+		err = fmt.Errorf("a file of mode %v, not a pipe", fi.Mode())
+	}
+	return err
 }
 
 // FileID returns what tells a file from another one at the same path.

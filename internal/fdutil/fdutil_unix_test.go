@@ -249,3 +249,26 @@ func TestMemory(t *testing.T) {
 		t.Error("of another size: got no error")
 	}
 }
+
+func TestCheckPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := CheckPipe(r); err != nil {
+		t.Error(err)
+	}
+	if err := CheckPipe(null); err == nil || !strings.Contains(err.Error(), "not a pipe") {
+		t.Errorf("/dev/null: got %v, want that it is no pipe", err)
+	}
+	r.Close()
+	if err := CheckPipe(r); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v, want why it cannot be said", err)
+	}
+}

@@ -179,9 +179,9 @@ func (m *Manifest) addFiles(f wire.Frame, files []*os.File) error {
 		case wire.KindListener, wire.KindPacket:
 			m.Sockets = append(m.Sockets, Socket{desc, files[i]})
 		case wire.KindLifeline:
-			if !fdutil.IsPipe(files[i]) {
+			if err := fdutil.CheckPipe(files[i]); err != nil {
 				channel.CloseAll(files[i:])
-				return fmt.Errorf("the lifeline of process %d is not a pipe", desc.PID)
+				return fmt.Errorf("the lifeline of process %d: %w", desc.PID, err)
 			}
 			m.Lifelines = append(m.Lifelines, Lifeline{desc.PID, desc.Generation, desc.Version, desc.Since, files[i]})
 		case wire.KindStderr:

@@ -19,12 +19,12 @@ import (
 )
 
 const (
-	readyTimeout = 10 * time.Second
+	readyTimeout = 20 * time.Second
 	hammerTime   = 5 * time.Second
 
-	// bound is for one step of a row. The slowest failure that is known takes
-	// the ten seconds of a successor that waits for its manifest, or ReadyTimeout,
-	// and eight more to end it.
+	// bound is for one step of a row. The slowest failures that are known take
+	// ReadyTimeout, if a message to the predecessor is lost, or the ten seconds of
+	// a successor that waits for its manifest.
 	bound = readyTimeout + hammerTime + 15*time.Second
 )
 
@@ -131,6 +131,9 @@ func (o *outcome) run(t *testing.T) {
 		t.Errorf("%d requests were lost, the first by: %v", o.lost, lost[0])
 	}
 	o.words = f.words()
+	if o.ended == failed && o.fired != "" && !o.explained() {
+		t.Errorf("the error does not say %q: %s", o.errno, o.words)
+	}
 
 	nth := 1
 	if serves == old {
@@ -253,6 +256,13 @@ func (f *family) again(serves, nth int) int {
 		f.t.Fatalf("the restart after it has %s", how)
 	}
 	return f.settle(serves, replaced)
+}
+
+// explained reports whether the words say what failed. That a process is gone is
+// said without a number, and the Go runtime ends a process in its own words.
+func (o *outcome) explained() bool {
+	return o.errno == unix.EPIPE || o.errno == unix.ECONNRESET ||
+		strings.Contains(o.words, o.errno.Error()) || strings.Contains(o.words, "fatal error: runtime")
 }
 
 var errorWords = regexp.MustCompile(`(?m)(?:level=(?:ERROR|WARN) msg=.*|event=failed .*|end pid=.*error=[^<].*)$`)
