@@ -15,6 +15,7 @@ import (
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/wire"
 )
 
 // Connections that move must not take the descriptors that the next restart
@@ -74,7 +75,7 @@ func TestReceiversAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { f.Close() })
-		l.receiveOn(ours, nil)
+		l.receiveOn(ours, wire.Source{})
 		last = f
 	}
 	if got := len(l.receivers); got != maxReceivers {

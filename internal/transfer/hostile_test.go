@@ -22,11 +22,11 @@ func (r *closing) Adopt(_ string, c net.Conn, _ []byte) error {
 	}
 	return c.Close()
 }
-func (*closing) Merge(string, []byte)                        {}
-func (*closing) Follow(c *channel.Conn, _ map[string]string) { c.Close() }
-func (*closing) Drains(int, int)                             {}
-func (*closing) Confirmed()                                  {}
-func (*closing) Aborted(string)                              {}
+func (*closing) Merge(string, []byte)                  {}
+func (*closing) Follow(c *channel.Conn, _ wire.Source) { c.Close() }
+func (*closing) Drains(wire.Progress)                  {}
+func (*closing) Confirmed()                            {}
+func (*closing) Aborted(string)                        {}
 
 // FuzzReceive is a successor whose predecessor sends anything once it serves.
 func FuzzReceive(f *testing.F) {
@@ -55,7 +55,7 @@ func FuzzReceive(f *testing.F) {
 		}
 		hostiletest.Play(t, theirs, script)
 		theirs.Close()
-		r := Receive(ours, nil, new(closing), slog.New(slog.DiscardHandler))
+		r := Receive(ours, wire.Source{}, new(closing), slog.New(slog.DiscardHandler))
 		<-r.done
 		r.Close()
 		if after := hostiletest.OpenFiles(t); after != before {
