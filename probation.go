@@ -45,7 +45,7 @@ func (l *loop) beginProbation() {
 
 // passedOn returns the listeners that the successor has, too.
 func (l *loop) passedOn() []*socket {
-	return slices.DeleteFunc(l.r.table.list(), func(s *socket) bool {
+	return slices.DeleteFunc(slices.Clone(l.r.table.list()), func(s *socket) bool {
 		return s.ln == nil || !slices.Contains(l.successor.Claimed, s.name)
 	})
 }

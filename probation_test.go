@@ -23,9 +23,14 @@ import (
 
 // onProbation follows the handshake up to serving and then does what follows.
 func onProbation(then func(*peer)) func(*peer) {
+	return claimingOnProbation((*peer).claimed, then)
+}
+
+// claimingOnProbation claims what the first function says.
+func claimingOnProbation(claimed func(*peer) []string, then func(*peer)) func(*peer) {
 	return func(p *peer) {
 		p.manifest()
-		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: p.claimed(), Probation: true})
+		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: claimed(p), Probation: true})
 		p.want(wire.TypeCommit, nil)
 		p.send(wire.TypeCommitted, wire.Committed{})
 		var g wire.Go
@@ -178,6 +183,21 @@ func askOn(c net.Conn) (string, error) {
 	buf := make([]byte, 100)
 	n, err := c.Read(buf)
 	return strings.TrimSpace(string(buf[:n])), err
+}
+
+// A listener that the successor has dropped goes on in the probation and after it.
+func TestUndoneWithADroppedListener(t *testing.T) {
+	nothing := func(*peer) []string { return nil }
+	x := start(t, Options{Probation: time.Hour}, spawning(t, claimingOnProbation(nothing, untilLeft))).serving()
+	if err := x.r.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.answers("old")
+	if err := x.r.Undo("the test wants it"); err != nil {
+		t.Fatal(err)
+	}
+	x.reached(StateServing, 2)
+	x.answers("old")
 }
 
 // What ends a probation well: the successor hears of it, and the drain begins.
