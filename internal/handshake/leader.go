@@ -99,10 +99,23 @@ func (l *Leader) Lead(ctx context.Context, m *Manifest) (*Successor, error) {
 	if err == nil {
 		return &a.Successor, nil
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && a.step == Go {
+		err = overdue(ctx)
+	}
 	if ctx.Err() != nil && !errors.Is(err, errGaveUp) {
 		err = context.Cause(ctx)
 	}
 	return nil, a.cleanUp(err)
+}
+
+// overdue says that the successor has not said in time that it serves. If ctx has a
+// deadline, that has passed; its timer may be a moment later than the channel's.
+func overdue(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); ok {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("it did not say within %v that it serves", killGrace)
 }
 
 // An attempt is one call of Lead.
