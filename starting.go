@@ -247,6 +247,7 @@ func (l *loop) endFollow(err error) {
 		// What would stop a successor whose predecessor lives is only logged:
 		// nobody else serves.
 		l.log.Warn("restart: the predecessor died, taking over", "predecessor", l.r.pred.PID)
+		l.r.pred.Conn.Close() // nobody has the other end
 		if err := l.writePIDFile(); err != nil {
 			l.log.Error("restart: serving without a PID file", "error", err)
 		}
