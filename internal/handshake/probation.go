@@ -51,9 +51,8 @@ func (w *Watch) run(s *Successor) {
 			return // Stop
 		case err != nil:
 			s.unguard()
-			s.proc.Wait(deathGrace)
-			s.speaker.Close()
-			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Release(), Err: errors.New("it died")}
+			s.proc.Wait(deathGrace) // else Abort waits, and reaps it
+			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Exit(), Err: errors.New("it died")}
 			return
 		case f.Type == wire.TypeConfirm:
 			w.said <- nil
