@@ -134,7 +134,9 @@ func (s *socket) adopt(o *offer, alive keepAlive) error {
 	return nil
 }
 
-func pathOf(f wire.File) sockaddr.Path { return sockaddr.Path{Name: f.Path, Dev: f.Dev, Ino: f.Ino} }
+func pathOf(f wire.File) sockaddr.Path {
+	return sockaddr.Path{Name: f.Path, Dev: f.Dev, Ino: f.Ino, Made: f.Made}
+}
 
 // close closes the socket. The file of a Unix socket stays.
 func (s *socket) close() {
@@ -164,7 +166,7 @@ func (s *socket) desc() wire.File {
 	return wire.File{
 		Kind: s.kind(), Name: s.name, Network: s.network, Address: s.address,
 		Local: s.addr().String(),
-		Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino,
+		Path:  s.path.Name, Dev: s.path.Dev, Ino: s.path.Ino, Made: s.path.Made,
 	}
 }
 

@@ -8,12 +8,14 @@ import (
 	"example.com/restart/internal/fdutil"
 )
 
-// A Path is the file that a Unix socket is bound to. Dev and Ino tell it from
-// another one at the same place: only the socket's own file is ever removed.
-// The zero Path is that of a socket without one.
+// A Path is the file that a Unix socket is bound to. Dev, Ino and Made tell it from
+// another one at the same place: only the socket's own file is ever removed. The
+// number Ino may be that of another file once the socket is closed. The zero Path
+// is that of a socket without one.
 type Path struct {
 	Name     string // absolute
 	Dev, Ino uint64
+	Made     int64 // when, in nanoseconds since 1970; 0: not known
 }
 
 // PathOf returns the Path of the socket that has just been bound to address. An
@@ -25,6 +27,7 @@ func PathOf(address string) Path {
 	p := Path{Name: absolute(address)}
 	if fi, err := os.Lstat(p.Name); err == nil {
 		p.Dev, p.Ino = fdutil.FileID(fi)
+		p.Made = fi.ModTime().UnixNano()
 	}
 	return p
 }
@@ -39,6 +42,9 @@ func (p Path) Unlink() error {
 		return nil // gone already, or no socket of anybody's
 	}
 	if dev, ino := fdutil.FileID(fi); dev != p.Dev || ino != p.Ino {
+		return nil
+	}
+	if p.Made != 0 && fi.ModTime().UnixNano() != p.Made {
 		return nil
 	}
 	return os.Remove(p.Name)

@@ -46,6 +46,32 @@ func TestUnixPathIsUnlinkedOnlyIfOurs(t *testing.T) {
 	}
 }
 
+// Once our socket is closed, another one at its path may get its inode number.
+func TestUnlinkSparesAnotherSocketWithOurInode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.sock")
+	ln, ours, err := Listen(t.Context(), net.ListenConfig{}, "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	theirs := PathOf(path)
+	ours.Dev, ours.Ino = theirs.Dev, theirs.Ino // which not every file system does
+	if err := ours.Unlink(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("got %v: the path of another socket was removed", err)
+	}
+}
+
 // A forged manifest must not make a process remove any file but a socket.
 func TestUnlinkRemovesOnlySockets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "precious")

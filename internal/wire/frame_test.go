@@ -15,7 +15,7 @@ var every = map[Type]any{
 	TypeHello: &Hello{PID: 7, Generation: 3},
 	TypeFiles: &Files{Files: []File{{
 		Kind: KindListener, Name: "web", Network: "tcp", Address: ":80", Local: "[::]:80",
-		Path: "/run/x", Dev: 1, Ino: 2, PID: 9, Generation: 1,
+		Path: "/run/x", Dev: 1, Ino: 2, Made: 3, PID: 9, Generation: 1,
 	}}},
 	TypeState:     &State{Name: "web", Data: []byte{0, 255}, Last: true},
 	TypeStart:     &Start{},

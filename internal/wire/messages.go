@@ -45,6 +45,7 @@ type File struct {
 	Path string `json:"path,omitempty"` // absolute; "" if it has none
 	Dev  uint64 `json:"dev,omitempty"`
 	Ino  uint64 `json:"ino,omitempty"`
+	Made int64  `json:"made,omitempty"` // in nanoseconds since 1970; 0, from an older sender: not known
 
 	// Lifelines.
 	PID        int       `json:"pid,omitempty"`
