@@ -17,20 +17,25 @@ import (
 )
 
 // resources are what a process holds when it does nothing.
-type resources struct{ files, goroutines int }
+type resources struct {
+	files      []string
+	goroutines int
+}
 
 // measure returns what a process holds. Connections that were answered a moment ago
 // may still be counted, so it is the least of several times.
 func (s *scene) measure(pid int) resources {
 	s.t.Helper()
-	least := resources{1 << 20, 1 << 20}
+	least := resources{goroutines: 1 << 20}
 	for range 10 {
 		st := s.status()
 		if st.PID != pid {
 			s.t.Fatalf("process %d answers, want %d", st.PID, pid)
 		}
 		time.Sleep(time.Millisecond)
-		least.files = min(least.files, len(proctest.FilesOf(pid)))
+		if files := proctest.FilesOf(pid); least.files == nil || len(files) < len(least.files) {
+			least.files = files
+		}
 		least.goroutines = min(least.goroutines, st.Goroutines)
 	}
 	return least
@@ -49,11 +54,7 @@ func (s *scene) checkAfter(before resources, o outcome) {
 	if s.row.serves != nobodyServes {
 		serving = s.checkWhoServes()
 	}
-	for _, pid := range s.PIDs() {
-		if pid != serving {
-			s.WaitExit(pid)
-		}
-	}
+	s.othersEnd(serving)
 	if log := s.row.logs; log != "" && s.Count(log) == 0 {
 		s.t.Errorf("nobody has logged %q", log)
 	}
@@ -62,21 +63,37 @@ func (s *scene) checkAfter(before resources, o outcome) {
 		s.checkFiles(0, 0)
 		s.withdraw()
 		s.start("server") // finds whatever was left
-		s.load.reconnect()
+		s.load.reconnectAll()
 		serving = s.who()
 	}
 	if s.row.newIsPlayed() {
 		s.Signal(serving, syscall.SIGKILL)
 		s.WaitEnd()
+		s.removeDead()
 		s.withdraw()
 		s.start("server")
-		s.load.reconnect()
+		s.load.reconnectAll()
 		serving = s.who()
 	}
 	s.checkConnections(serving)
-	s.checkProcess(serving, before)
+	now := before
+	now.goroutines += s.row.stuck
+	if s.row.manyLive {
+		now = resources{}
+	}
+	s.checkProcess(serving, now)
 	s.withdraw()
 	s.checkNext(serving, before)
+}
+
+// othersEnd waits until no other process is left.
+func (s *scene) othersEnd(serving int) {
+	s.t.Helper()
+	for _, pid := range s.PIDs() {
+		if pid != serving {
+			s.WaitExit(pid)
+		}
+	}
 }
 
 // checkOutcome checks what whoever asked for the restart was told.
@@ -158,6 +175,9 @@ func (s *scene) checkWhoServes() int {
 // process that serves.
 func (s *scene) checkConnections(serving int) {
 	s.t.Helper()
+	if s.row.loses != nothing {
+		s.load.prune()
+	}
 	alive := s.load.reconnect()
 	if all := len(s.load.all()); s.row.loses == nothing && s.row.serves != nobodyServes && alive != all {
 		s.t.Errorf("%d of %d connections live", alive, all)
@@ -169,8 +189,8 @@ func (s *scene) checkConnections(serving int) {
 	}
 }
 
-// checkProcess checks what the process that serves has: no more than before, and
-// its files.
+// checkProcess checks what the process that serves has: its files, and no more
+// resources than before. No resources mean any.
 func (s *scene) checkProcess(pid int, before resources) {
 	s.t.Helper()
 	poll(s.t, "nothing is left of the restart", func() error {
@@ -179,8 +199,9 @@ func (s *scene) checkProcess(pid int, before resources) {
 			return err
 		}
 		files := proctest.FilesOf(pid)
-		if before.files > 0 && (len(files) > before.files || st.Goroutines > before.goroutines) {
-			return fmt.Errorf("%d descriptors and %d goroutines, before: %+v; open: %q", len(files), st.Goroutines, before, files)
+		if before.files != nil && (len(files) > len(before.files) || st.Goroutines > before.goroutines) {
+			return fmt.Errorf("%d descriptors and %d goroutines, %d and %d before; open: %q, before: %q",
+				len(files), st.Goroutines, len(before.files), before.goroutines, files, before.files)
 		}
 		return childless(pid)
 	})
@@ -205,8 +226,13 @@ func childless(pid int) error {
 // there are no others; 0: no process is left.
 func (s *scene) checkFiles(pid, generation int) {
 	s.t.Helper()
+	if s.row.leavesFiles || s.row.step == atService {
+		// Of a process that died after it had bound a Unix socket. The next that
+		// binds it replaces the file.
+		s.removeDead()
+	}
 	if pid == 0 && s.row.leavesFiles {
-		return // by a dead process
+		return
 	}
 	var want []string
 	if pid != 0 {
@@ -215,7 +241,7 @@ func (s *scene) checkFiles(pid, generation int) {
 			s.t.Errorf("PID file: got %q, %v; want %d", b, err, pid)
 		}
 	}
-	if s.row.played && generation == 1 {
+	if s.row.played && pid == s.old {
 		want = []string{pidFile(s.dir), sideSocket(s.dir)}
 	}
 	got, err := filepath.Glob(s.file("run/*"))
@@ -229,20 +255,40 @@ func (s *scene) checkFiles(pid, generation int) {
 	}
 }
 
+// removeDead removes the files of sockets on which nobody answers.
+func (s *scene) removeDead() {
+	s.t.Helper()
+	files, err := filepath.Glob(s.file("run/fresh-*.sock"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, file := range files {
+		c, err := dial("unix", file)
+		if err == nil {
+			c.hangUp()
+			continue
+		}
+		if err := os.Remove(file); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
 // checkNext checks that a good release works now, and a stop.
 func (s *scene) checkNext(serving int, before resources) {
 	s.t.Helper()
 	next := s.replace()
 	if s.row.onProbation && serving == s.old {
 		next = s.replace() // ends the probation
+		s.othersEnd(next)
+		next = s.replace() // and had two processes before it
 	}
 	if next == serving {
 		s.t.Errorf("process %d serves, and was to be replaced", next)
 	}
-	for _, pid := range s.PIDs() {
-		if pid != next {
-			s.WaitExit(pid)
-		}
+	s.othersEnd(next)
+	if s.row.played && serving == s.old {
+		s.load.reconnectAll() // the script moves no connections
 	}
 	s.checkConnections(next)
 	s.checkProcess(next, before)

@@ -151,7 +151,8 @@ func (l *load) connect(network, address string) *client {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { c.conn.Close() })
+	conn := c.conn
+	l.t.Cleanup(func() { conn.Close() })
 	return c
 }
 
@@ -302,6 +303,29 @@ func (l *load) reconnect() (alive int) {
 		*c = *l.connect(c.network, c.address)
 	}
 	return alive
+}
+
+// prune gives up the connections on which nobody answers.
+func (l *load) prune() {
+	for _, c := range l.all() {
+		if c.conn == nil {
+			continue
+		}
+		if _, closes, err := c.who(); err != nil || closes {
+			c.hangUp()
+		}
+	}
+}
+
+// reconnectAll is for clients of a server that is gone.
+func (l *load) reconnectAll() {
+	l.t.Helper()
+	for _, c := range l.all() {
+		if c.conn != nil {
+			c.hangUp()
+		}
+	}
+	l.reconnect()
 }
 
 func (l *load) all() []*client { return append([]*client{l.held, l.mute}, l.kept...) }

@@ -36,7 +36,8 @@ func readConfig(dir string) config {
 func pidFile(dir string) string    { return filepath.Join(dir, "run", "app.pid") }
 func sideSocket(dir string) string { return filepath.Join(dir, "run", "side.sock") }
 
-// freshSocket is another one in each generation, so that each binds one.
+// freshSocket is another one in each generation, so that each binds one and drops
+// that of the generation before.
 func freshSocket(dir string, generation int) string {
-	return filepath.Join(dir, "run", fmt.Sprintf("fresh-%d.sock", generation%2))
+	return filepath.Join(dir, "run", fmt.Sprintf("fresh-%d.sock", generation%10))
 }

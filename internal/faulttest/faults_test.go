@@ -4,7 +4,6 @@ package faulttest
 
 import (
 	"os"
-	"slices"
 	"testing"
 
 	"example.com/restart"
@@ -36,7 +35,9 @@ type fault struct {
 	logs        string // what the log says, in one of the processes
 	loses       losses
 	askerMayGo  bool // who asked may not get an answer: the process that was asked dies
-	leavesFiles bool // the last process was killed
+	leavesFiles bool // a process died that had files
+	stuck       int  // goroutines of the program that hang
+	manyLive    bool // several generations live at once, and each costs the latest a descriptor
 	onProbation bool
 
 	advice string // for operators
@@ -86,13 +87,15 @@ func (r *row) newIsPlayed() bool { return r.step == atHandOver && r.deed.frame(0
 func TestFaults(t *testing.T) {
 	makePrograms(t)
 	rows := make(map[step][]row)
-	for _, f := range faults() {
-		steps := f.steps
-		if os.Getenv("FAULTS") != "all" {
-			steps = steps[:1]
-		}
-		for _, s := range steps {
-			rows[s] = append(rows[s], row{f, s})
+	for _, g := range table {
+		for _, f := range g.faults {
+			steps := f.steps
+			if os.Getenv("FAULTS") != "all" {
+				steps = steps[:1]
+			}
+			for _, s := range steps {
+				rows[s] = append(rows[s], row{f, s})
+			}
 		}
 	}
 	for s, of := range rows {
@@ -124,7 +127,19 @@ func (r *row) run(t *testing.T) {
 	s.checkAfter(before, do(s))
 }
 
-// faults returns the whole table.
-func faults() []fault {
-	return slices.Concat(faultsOfThePrograms, faultsOfTheSuccessor, faultsOfThePredecessor, faultsOfResources, faultsOfSignals, faultsAfterwards)
+// A group is a part of the table.
+type group struct {
+	title  string
+	faults []fault
+}
+
+var table = []group{
+	{"The program's file", faultsOfThePrograms},
+	{"The new process, before it serves", faultsOfTheSuccessor},
+	{"The old process, before the new one serves", faultsOfThePredecessor},
+	{"Descriptors, disk, addresses", faultsOfResources},
+	{"Signals and requests at a bad moment", faultsOfSignals},
+	{"The new process serves and the old one drains", faultsInTheDrain},
+	{"Probation", faultsOnProbation},
+	{"Under systemd", faultsUnderSystemd},
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -87,7 +88,7 @@ func gateFile(dir string) string  { return filepath.Join(dir, "gate") }
 // readOrder returns the order that is meant for this process, if there is one.
 func readOrder(dir string) order {
 	b, err := os.ReadFile(orderFile(dir))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EMFILE) {
 		return order{}
 	}
 	var o order
@@ -113,6 +114,10 @@ func at(dir string, s step) error {
 	return o.Deed.do(dir)
 }
 
+// wentOn is what a process that has waited writes to its standard error, which may
+// have lost its reader.
+const wentOn = "went on"
+
 var errOrdered = errors.New("the test wants an error")
 
 // do does what a program can do to itself at any step.
@@ -131,26 +136,46 @@ func (d deed) do(dir string) error {
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 		select {}
 	case stopped:
-		return unix.Kill(os.Getpid(), unix.SIGSTOP)
+		// To this very thread: the process would go on until another one has it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	case hangs:
 		for {
 			time.Sleep(time.Hour)
 		}
 	case waits:
 		_, err := os.ReadFile(gateFile(dir))
+		fmt.Fprintln(os.Stderr, wentOn)
 		return err
 	case fails:
 		return errOrdered
 	case noFiles:
-		return leaveNoFiles(0)
+		n := limitFor(proctest.Files(), 0)
+		return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
 	}
 	return nil
 }
 
-// leaveNoFiles lowers the limit so that only some more can be opened.
-func leaveNoFiles(spare int) error {
-	n := uint64(len(proctest.Files()) + spare)
-	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n})
+// limitFor returns the limit below which so many numbers are free.
+func limitFor(files []string, spare int) uint64 {
+	taken := make(map[uint64]bool)
+	for _, f := range files {
+		var fd uint64
+		if _, err := fmt.Sscanf(f, "%d:", &fd); err != nil {
+			die("%s: %v", f, err)
+		}
+		taken[fd] = true
+	}
+	for n := uint64(0); ; n++ {
+		if taken[n] {
+			continue
+		}
+		if spare == 0 {
+			return n
+		}
+		spare--
+	}
 }
 
 // frame returns what a script says instead of a message of type t; nil if the

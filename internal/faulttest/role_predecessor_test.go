@@ -96,6 +96,9 @@ func (p *playedPredecessor) lead() error {
 	if !proc.Wait(proctest.Patience) {
 		return errors.New("script: the successor does not end")
 	}
+	if err := pidfile.Write(pidFile(p.dir)); err != nil {
+		return err
+	}
 	exit := proc.Release()
 	if words := spawn.LastWords(tail.String(), 3); errors.Is(err, io.EOF) {
 		err = errors.New(words)

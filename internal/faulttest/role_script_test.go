@@ -3,6 +3,7 @@
 package faulttest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -118,6 +119,9 @@ func serveScripted(restarted http.HandlerFunc, lns ...net.Listener) *http.Server
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("/hold", hold)
 	mux.HandleFunc("/restart", restarted)
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(status{PID: os.Getpid(), Generation: 1}) // the client may be gone
+	})
 	srv := &http.Server{Handler: mux}
 	for _, ln := range lns {
 		go srv.Serve(ln)

@@ -40,9 +40,8 @@ func serverRole() {
 	if err := at(dir, atClaim); err != nil {
 		die("%v", err)
 	}
-	for name, path := range map[string]string{"side": sideSocket(dir), "fresh": freshSocket(dir, r.Status().Generation)} {
-		add(r, name, "unix", path, restarthttp.Wrap(&http.Server{Handler: web.HTTP.Handler}))
-	}
+	add(r, "side", "unix", sideSocket(dir), restarthttp.Wrap(&http.Server{Handler: web.HTTP.Handler}))
+	add(r, "fresh", "unix", freshSocket(dir, r.Status().Generation), restarthttp.Wrap(&http.Server{Handler: web.HTTP.Handler}))
 	err = r.Run(context.Background())
 	fmt.Printf("end pid=%d error=%v\n", os.Getpid(), err)
 	if err != nil {

@@ -29,6 +29,9 @@ func playSuccessor(dir string, o order) {
 	}
 	p := &playedSuccessor{script: newScript(dir, o, conn)}
 	err = p.follow()
+	if err == errSaid && o.Step == atHandOver {
+		select {} // serves on
+	}
 	if err == errSaid {
 		p.untilToldOff()
 	}
@@ -74,8 +77,7 @@ func (p *playedSuccessor) follow() error {
 	if err := p.at(atGo, wire.TypeServing); err != nil {
 		return err
 	}
-	srv := serveScripted(http.NotFound, p.listeners...)
-	defer srv.Close()
+	serveScripted(http.NotFound, p.listeners...)
 	if err := p.conn.Send(wire.TypeServing, wire.Serving{}); err != nil {
 		return err
 	}

@@ -273,7 +273,7 @@ func (s *scene) limitFiles(pid, spare int) (restore func()) {
 		s.t.Fatal(err)
 	}
 	now := was
-	now.Cur = limitFor(s.t, pid, spare)
+	now.Cur = limitFor(proctest.FilesOf(pid), spare)
 	set := func(l unix.Rlimit) {
 		s.t.Helper()
 		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &l, nil); err != nil {
@@ -282,27 +282,4 @@ func (s *scene) limitFiles(pid, spare int) (restore func()) {
 	}
 	set(now)
 	return func() { s.t.Helper(); set(was) }
-}
-
-// limitFor returns the limit below which so many numbers are free.
-func limitFor(t *testing.T, pid, spare int) uint64 {
-	t.Helper()
-	taken := make(map[int]bool)
-	for _, f := range proctest.FilesOf(pid) {
-		var fd int
-		if _, err := fmt.Sscanf(f, "%d:", &fd); err != nil {
-			t.Fatal(err)
-		}
-		taken[fd] = true
-	}
-	free := 0
-	for n := 0; ; n++ {
-		if taken[n] {
-			continue
-		}
-		if free == spare {
-			return uint64(n)
-		}
-		free++
-	}
 }

@@ -3,6 +3,8 @@
 package faulttest
 
 import (
+	"fmt"
+	"strings"
 	"syscall"
 
 	"example.com/restart"
@@ -22,13 +24,13 @@ var faultsOfThePredecessor = []fault{
 	},
 	{
 		name: "old dies by itself", what: "it dies between two messages",
-		steps: []step{atReady, atManifest, atCommit, atGo, atRequest}, deed: killed, toOld: true, played: true,
+		steps: []step{atReady, atCommit, atGo, atRequest}, deed: killed, toOld: true, played: true,
 		serves: newServes, loses: oldsOwn, askerMayGo: true,
 		advice: "find out why",
 	},
 	{
 		name: "old dies at once", what: "it dies before it has passed on any socket",
-		steps: []step{atHandshake}, deed: killed, toOld: true, played: true,
+		steps: []step{atHandshake, atManifest}, deed: killed, toOld: true, played: true,
 		serves: newServes, loses: untilBound, askerMayGo: true,
 		advice: "find out why",
 	},
@@ -47,7 +49,7 @@ var faultsOfThePredecessor = []fault{
 	},
 	{
 		name: "state hangs", what: "`State` or `Options.Command` does not return",
-		steps: []step{atState}, deed: hangs, toOld: true, config: soonTimedOut,
+		steps: []step{atState}, deed: hangs, toOld: true, config: soonTimedOut, stuck: 1,
 		serves: oldServes, phase: restart.PhasePrepare,
 		says:   "no successor started: state of \"web\": State has not returned: not ready within 10s…",
 		advice: "mend it",
@@ -118,5 +120,15 @@ func killOld(s *scene) outcome {
 	s.Signal(s.old, syscall.SIGKILL)
 	s.WaitExit(s.old)
 	s.open()
-	return <-outcomes
+	o := <-outcomes
+	if s.row.serves == nobodyServes {
+		return o
+	}
+	poll(s.t, "the new process has written", func() error {
+		if got := s.Stderr(); !strings.Contains(got, wentOn) {
+			return fmt.Errorf("got %q on standard error", got)
+		}
+		return nil
+	})
+	return o
 }

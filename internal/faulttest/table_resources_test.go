@@ -4,6 +4,7 @@ package faulttest
 
 import (
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -47,7 +48,7 @@ var faultsOfResources = []fault{
 	{
 		name: "new has no descriptors", what: "the new process has none, because its limit is lower",
 		steps: []step{atSpawn, atState, atClaim}, deed: noFiles,
-		serves: oldServes, says: "failed in phase ready: … too many open files…",
+		serves: oldServes, says: "failed in phase ready: …too many open files…",
 		advice: "the same",
 	},
 	{
@@ -178,4 +179,13 @@ func useUp(t *testing.T, dir string) (restore func()) {
 			os.Remove(name)
 		}
 	}
+}
+
+func listenUnix(t *testing.T, path string) (close func()) {
+	t.Helper()
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { ln.Close() }
 }

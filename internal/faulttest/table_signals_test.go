@@ -83,7 +83,7 @@ var faultsOfSignals = []fault{
 	{
 		name: "200 SIGHUPs", what: "SIGHUP comes 200 times in a second",
 		steps: []step{atSpawn}, do: storm,
-		serves: newServes,
+		serves: newServes, manyLive: true,
 		advice: "nothing: those that come during a restart count as one",
 	},
 	{

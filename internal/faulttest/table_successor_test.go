@@ -47,7 +47,7 @@ var faultsOfTheSuccessor = []fault{
 	{
 		name: "error", what: "one of its services fails, or cannot restore its state",
 		steps: []step{atService, atState, atClaim, atBind}, deed: fails,
-		serves: oldServes, says: "failed in phase ready: … the test wants an error …",
+		serves: oldServes, says: "failed in phase ready: …the test wants an error…",
 		advice: "read the words",
 	},
 	{
@@ -67,20 +67,20 @@ var faultsOfTheSuccessor = []fault{
 		steps: []step{atSpawn, atState, atClaim, atBind, atService, atHandshake, atManifest, atReady, atCommit}, deed: hangs, do: cancel,
 		serves: oldServes, is: context.Canceled,
 		says:   "failed in phase …: CancelRestart was called: context canceled…",
-		advice: "",
+		advice: "nothing",
 	},
 	{
 		name: "stopped", what: "it is stopped (SIGSTOP), and somebody cancels",
 		steps: []step{atCommit, atSpawn, atState, atClaim, atBind, atService, atHandshake, atManifest, atReady}, deed: stopped, do: cancel,
 		serves: oldServes, is: context.Canceled,
 		says:   "failed in phase …: CancelRestart was called: context canceled (signal: killed)",
-		advice: "",
+		advice: "nothing: a process that is stopped does not hear that it is to end, so it is killed after 3 s",
 	},
 	{
 		name: "stopped after go", what: "it is stopped just before it serves",
 		steps: []step{atGo}, deed: stopped, config: soonTimedOut,
 		serves: oldServes, says: "failed in phase go: not ready within 10s (Options.ReadyTimeout): … (signal: killed)",
-		advice: "",
+		advice: "find out who stopped it",
 	},
 	{
 		name: "truncated frame", what: "its library is broken: what it says is cut short",
@@ -112,7 +112,7 @@ var faultsOfTheSuccessor = []fault{
 	{
 		name: "nonsense", what: "it says what cannot be decoded",
 		steps: []step{atReady, atHandshake, atManifest, atCommit, atGo}, deed: nonsense,
-		serves: oldServes, says: "failed in phase …: decode …: invalid character …",
+		serves: oldServes, says: "failed in phase …: decode …",
 		advice: "report it",
 	},
 	{
