@@ -55,9 +55,7 @@ func (s *scene) checkAfter(before resources, o outcome) {
 		serving = s.checkWhoServes()
 	}
 	s.othersEnd(serving)
-	if log := s.row.logs; log != "" && s.Count(log) == 0 {
-		s.t.Errorf("nobody has logged %q", log)
-	}
+	s.checkLog()
 	if serving == 0 {
 		s.WaitEnd()
 		s.checkFiles(0, 0)
@@ -84,6 +82,21 @@ func (s *scene) checkAfter(before resources, o outcome) {
 	s.checkProcess(serving, now)
 	s.withdraw()
 	s.checkNext(serving, before)
+}
+
+// checkLog checks that a process has logged what operators are to look for. What it
+// has written may not have been read yet.
+func (s *scene) checkLog() {
+	s.t.Helper()
+	if s.row.logs == "" {
+		return
+	}
+	poll(s.t, "the log has been read", func() error {
+		if s.Count(s.row.logs) == 0 {
+			return fmt.Errorf("nobody has logged %q", s.row.logs)
+		}
+		return nil
+	})
 }
 
 // othersEnd waits until no other process is left.

@@ -15,6 +15,9 @@ type fault struct {
 	name string // for -run
 	what string // for operators
 
+	// The fault before this one in the table says the same to operators.
+	sameAsBefore bool
+
 	// What happens where: a process does deed when it comes to a step, the new
 	// process unless toOld is set. Played says that a script plays the old process.
 	steps   []step

@@ -118,7 +118,7 @@ func at(dir string, s step) error {
 // have lost its reader.
 const wentOn = "went on"
 
-var errOrdered = errors.New("the test wants an error")
+var errOrdered = errors.New("the cache cannot be read")
 
 // do does what a program can do to itself at any step.
 func (d deed) do(dir string) error {

@@ -63,6 +63,10 @@ func (p *playedPredecessor) listen() (err error) {
 
 func (p *playedPredecessor) restart(w http.ResponseWriter, _ *http.Request) {
 	err := p.lead()
+	if err == nil {
+		p.web.Close()
+		p.side.Close()
+	}
 	_ = json.NewEncoder(w).Encode(outcomeOf(err)) // the client may be gone
 	if err == nil {
 		close(p.replaced)

@@ -23,56 +23,56 @@ var faultsOfThePrograms = []fault{
 		advice: "put it there",
 	},
 	{
-		name: "not executable", what: "it is not executable",
+		name: "not executable", what: "the file is not executable",
 		steps: []step{atSpawn}, do: with("plain"),
 		serves: oldServes, phase: restart.PhasePrepare,
 		says:   "… is not executable (mode -rw-r--r--): chmod +x it",
-		advice: "that",
+		advice: "`chmod +x`",
 	},
 	{
-		name: "directory", what: "it is a directory",
+		name: "directory", what: "the file is a directory",
 		steps: []step{atSpawn}, do: with("directory"),
 		serves: oldServes, phase: restart.PhasePrepare,
 		says:   "no successor started: … is a directory",
 		advice: "put the program there",
 	},
 	{
-		name: "another architecture", what: "it is for another machine",
+		name: "another architecture", what: "the file is for another machine",
 		steps: []step{atSpawn}, do: with("alien"),
 		serves: oldServes, phase: restart.PhaseStart, is: syscall.ENOEXEC,
 		says:   "… exec format error: not a program for this machine, or only half copied",
 		advice: "build it for this machine (`GOARCH`)",
 	},
 	{
-		name: "half copied", what: "it is half copied. If what is there can run, it may also crash",
+		name: "half copied", what: "the file is half copied. If what is there can run, it may also crash",
 		steps: []step{atSpawn}, do: with("half"),
 		serves: oldServes, phase: restart.PhaseStart, is: syscall.ENOEXEC,
 		says:   "… exec format error: not a program for this machine, or only half copied",
 		advice: "copy beside it, then rename",
 	},
 	{
-		name: "being written", what: "it is being written",
+		name: "being written", what: "the file is being written",
 		steps: []step{atSpawn}, do: with("written"),
 		serves: oldServes, phase: restart.PhaseStart, is: syscall.ETXTBSY,
 		says:   "… text file busy: it is being written; write the new binary beside it and rename it into place",
-		advice: "that",
+		advice: "write beside it, then rename",
 	},
 	{
-		name: "no interpreter", what: "it is a script, and its interpreter is missing",
+		name: "no interpreter", what: "the file is a script, and its interpreter is missing",
 		steps: []step{atSpawn}, do: with("uninterpreted"),
 		serves: oldServes, phase: restart.PhaseStart, is: syscall.ENOENT,
 		says:   "… the interpreter or loader that it names is missing",
 		advice: "install that, or build statically",
 	},
 	{
-		name: "another program", what: "it does not use this library",
+		name: "another program", what: "the program does not use this library",
 		steps: []step{atSpawn}, do: with("stranger"),
 		serves: oldServes,
 		says:   "failed in phase ready: it exited before taking over (exit status 9); its last words: \"oh no\"",
 		advice: "put the right program there",
 	},
 	{
-		name: "replaced", what: "it is replaced while it starts",
+		name: "replaced", what: "the file is replaced while the program starts",
 		steps: []step{atSpawn, atClaim, atService}, deed: waits,
 		do: func(s *scene) outcome {
 			outcomes := s.ask()
@@ -84,7 +84,7 @@ var faultsOfThePrograms = []fault{
 			return o
 		},
 		serves: newServes,
-		advice: "nothing: the process that was started has the file that it was started from",
+		advice: "nothing: the process keeps the file that it was started from",
 	},
 }
 

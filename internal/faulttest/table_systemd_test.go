@@ -28,7 +28,7 @@ var faultsUnderSystemd = []fault{
 		advice: "see [systemd.md](systemd.md#the-unit)",
 	},
 	{
-		name: "new killed under systemd", what: "the new process, a sibling of the old one, is killed",
+		name: "new killed under systemd", what: "the new process is killed",
 		steps: []step{atService, atSpawn, atState, atClaim, atBind}, deed: killed, prepare: underSystemd,
 		serves: oldServes, says: "failed in phase ready: it exited before taking over",
 		advice: "the journal has its exit status",
