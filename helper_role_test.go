@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -40,15 +39,13 @@ type config struct {
 	MaxDraining              int
 	PIDFile                  string
 
-	Fault   string // goes wrong so, before New
 	Helper  string // a FIFO: starts a process before New that ends when nobody has it open for writing
+	Bad     bool   // exits before New
 	Gate    string // a FIFO: waits there before Run until somebody writes
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
 	Count   bool   // the counters of "count" outlive the process
 	Deaf    bool   // services ignore all that they are told
-	NoFile  uint64 // limit of open files, after New
-	Reaper  int    // whose child an orphan is
 	Suicide bool   // dies as soon as a successor has been started
 	User    int    // whose the process becomes once it has bound; 0: nobody else's
 
@@ -105,8 +102,9 @@ func serverRole() {
 			die("%v", err)
 		}
 	}
-	if successor {
-		fault(cfg)
+	if successor && cfg.Bad {
+		fmt.Fprintln(os.Stderr, "first words\nlast words: no such plugin")
+		os.Exit(3)
 	}
 	o := Options{
 		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, MaxDraining: cfg.MaxDraining, PIDFile: cfg.PIDFile,
@@ -138,9 +136,6 @@ func serverRole() {
 			fmt.Printf("event=%v pid=%d error=%v\n", e.Kind, os.Getpid(), e.Err)
 		}
 	})
-	if successor && cfg.Fault == "exit after New" {
-		die("the license has expired")
-	}
 	for _, l := range cfg.Listeners {
 		line := &lineService{name: l.Name, r: r}
 		var s Service = line
@@ -189,12 +184,6 @@ func serverRole() {
 			die("%v", err)
 		}
 	}
-	if cfg.NoFile > 0 {
-		limit := syscall.Rlimit{Cur: cfg.NoFile, Max: cfg.NoFile}
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			die("%v", err)
-		}
-	}
 	go func() {
 		<-r.Serving()
 		fmt.Printf("serves generation=%d pid=%d\n", r.Status().Generation, os.Getpid())
@@ -203,30 +192,6 @@ func serverRole() {
 	fmt.Printf("exit pid=%d error=%v files=%d goroutines=%d\n", os.Getpid(), err, len(proctest.Files()), runtime.NumGoroutine())
 	if err != nil {
 		die("%v", err)
-	}
-}
-
-// fault does in a successor, before New, what a bad release does.
-func fault(cfg config) {
-	switch cfg.Fault {
-	case "", "exit after New":
-	case "talk": // when the predecessor is gone
-		for os.Getppid() != cfg.Reaper {
-			time.Sleep(time.Millisecond)
-		}
-		fmt.Fprintln(os.Stderr, "here I am")
-	case "exit":
-		fmt.Fprintln(os.Stderr, "first words\nlast words: no such plugin")
-		os.Exit(3)
-	case "panic":
-		panic("nobody expects this")
-	case "hang":
-		select {}
-	case "deaf":
-		signal.Ignore(syscall.SIGTERM)
-		select {}
-	default:
-		die("no fault %q", cfg.Fault)
 	}
 }
 

@@ -4,13 +4,11 @@ package restart
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -419,82 +417,4 @@ func TestPredecessorDiesInTheProbation(t *testing.T) {
 		t.Errorf("got %v, want that there is none", err)
 	}
 	x.answers("new")
-}
-
-// The real thing: a release that dies, fails or is called back, in processes of
-// their own. The clients that wait in the queue when it dies are answered.
-func TestBadReleaseIsUndone(t *testing.T) {
-	t.Parallel()
-	for name, spoil := range map[string]func(*server, int){
-		"killed": func(s *server, pid int) {
-			s.Signal(pid, syscall.SIGSTOP) // so that clients queue
-			waitStopped(s.t, pid)
-			var waiting []*client
-			for range 5 {
-				waiting = append(waiting, s.dial())
-			}
-			s.Signal(pid, syscall.SIGKILL)
-			for _, c := range waiting {
-				if got := c.ask("who"); !strings.HasPrefix(got, "v1 1 ") {
-					s.t.Errorf("a client in the queue: got %q, want the old process", got)
-				}
-				c.Close()
-			}
-		},
-		"fails":  func(s *server, _ int) { s.ask("fail on fire") },
-		"undone": func(s *server, _ int) { s.ask("undo the graphs are red") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			pidFile := filepath.Join(t.TempDir(), "pid")
-			s := serve(t, config{Probation: time.Hour, PIDFile: pidFile})
-			old := s.pid()
-			kept := s.dial()
-			kept.ask("who")
-			s.install("v2")
-			pid := s.replace()
-			if pid == old {
-				t.Fatal("the old process accepts")
-			}
-			spoil(s, pid)
-			s.WaitExit(pid)
-			s.Wait(1, "restart: undone")
-			if got := kept.ask("who"); !strings.HasPrefix(got, "v1 1 ") {
-				t.Errorf("the connection that was kept: got %q", got)
-			}
-			if got := s.pid(); got != old {
-				t.Errorf("process %d serves, want the old one, %d", got, old)
-			}
-			if b, err := os.ReadFile(pidFile); err != nil || strings.TrimSpace(string(b)) != strconv.Itoa(old) {
-				t.Errorf("PID file: got %q, %v", b, err)
-			}
-			kept.Close()
-			s.install("v3")
-			if next := s.replace(); next == old {
-				t.Error("the next release does not serve")
-			}
-			s.stop()
-			s.exited(old)
-		})
-	}
-}
-
-// waitStopped waits until no thread of a process runs.
-func waitStopped(t testing.TB, pid int) {
-	t.Helper()
-	bound := time.Now().Add(patience)
-	for running := true; running; runtime.Gosched() {
-		running = false
-		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-		if err != nil || len(tasks) == 0 || time.Now().After(bound) {
-			t.Fatalf("process %d does not stop: %v", pid, err)
-		}
-		for _, task := range tasks {
-			b, err := os.ReadFile(task)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, rest, _ := strings.Cut(string(b), ") ")
-			running = running || !strings.HasPrefix(rest, "T")
-		}
-	}
 }

@@ -34,7 +34,7 @@ func helped(t *testing.T, cfg config) (s *server, end func()) {
 func TestSuccessorFailsWhoseHelperHasTheChannel(t *testing.T) {
 	s, end := helped(t, config{ReadyTimeout: time.Hour})
 	old := s.pid()
-	s.configure(func(c *config) { c.Fault = "exit" })
+	s.configure(func(c *config) { c.Bad = true })
 	s.restart() // opens what stays open
 	files, _ := s.idle()
 	for range 3 {
@@ -48,7 +48,7 @@ func TestSuccessorFailsWhoseHelperHasTheChannel(t *testing.T) {
 	if got := children(t, old); got != "" {
 		t.Errorf("children %s are left", got)
 	}
-	s.configure(func(c *config) { c.Fault = "" })
+	s.configure(func(c *config) { c.Bad = false })
 	if s.replace() == old {
 		t.Error("the restart after it changed nothing")
 	}

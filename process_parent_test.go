@@ -22,11 +22,11 @@ func TestSibling(t *testing.T) {
 		t.Errorf("got parent %d, want %d, not %d", got, os.Getpid(), old)
 	}
 	s.exited(old)
-	s.configure(func(c *config) { c.Fault = "exit" })
+	s.configure(func(c *config) { c.Bad = true })
 	if got := s.restart(); !strings.Contains(got, "no such plugin") {
 		t.Errorf("got %s", got)
 	}
-	s.configure(func(c *config) { c.Fault = "" })
+	s.configure(func(c *config) { c.Bad = false })
 	if s.replace() == pid {
 		t.Error("the restart after it changed nothing")
 	}

@@ -4,8 +4,6 @@ package restart
 
 import (
 	"fmt"
-	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -40,34 +38,4 @@ func (s *server) idle() (files, goroutines int) {
 		files, goroutines = min(files, f), min(goroutines, g)
 	}
 	return files, goroutines
-}
-
-// No descriptors left: a clear error, and serving goes on.
-func TestNoDescriptorsLeft(t *testing.T) {
-	s := serve(t, config{NoFile: 24})
-	pid := s.pid()
-	var held []*client
-	for range 40 { // more than it can have
-		c := s.dial()
-		held = append(held, c)
-		if n, err := c.try("hold"); err != nil || !strings.HasPrefix(n, "held") {
-			break
-		}
-		if len(held) > 8 && strings.Contains(s.restart(), "too many open files") {
-			break
-		}
-	}
-	if got := s.restart(); !strings.Contains(got, "too many open files") {
-		t.Errorf("got %s", got)
-	}
-	for _, c := range held {
-		c.ask("release")
-		c.Close()
-	}
-	if s.pid() != pid {
-		t.Error("another process serves")
-	}
-	s.Signal(pid, syscall.SIGTERM)
-	s.WaitEnd()
-	s.exited(pid)
 }

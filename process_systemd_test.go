@@ -102,7 +102,7 @@ func TestSystemdHearsOfAFailedRestart(t *testing.T) {
 	pid := s.PID()
 	wantMessage(t, systemd, pid, "READY=1", "STATUS=Serving, generation 1")
 	wantMessage(t, systemd, pid, "FDSTORE=1", storedWeb)
-	s.configure(func(c *config) { c.Fault = "exit" })
+	s.configure(func(c *config) { c.Bad = true })
 	text := strings.TrimPrefix(s.restart(), "restart: ")
 	if !strings.Contains(text, "no such plugin") {
 		t.Errorf("got %s", text)
@@ -163,7 +163,7 @@ func TestWatchdogOverARestart(t *testing.T) {
 		wantMessage(t, systemd, next, "WATCHDOG=1")
 	}
 	s.exited(pid)
-	s.configure(func(c *config) { c.Fault = "exit" })
+	s.configure(func(c *config) { c.Bad = true })
 	s.restart()
 	systemd.SkipTo("READY=1\nSTATUS=Serving, generation 2; the last restart failed")
 	wantMessage(t, systemd, next, "WATCHDOG=1")

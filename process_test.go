@@ -87,101 +87,6 @@ func TestTenRestartsInARow(t *testing.T) {
 	s.stop()
 }
 
-// Point 3: a successor that fails. The old process answers everything and says
-// why; a good binary works after it.
-func TestFailedRelease(t *testing.T) {
-	t.Parallel()
-	s := serve(t, config{})
-	stop := s.load()
-	for name, tt := range map[string]struct {
-		fault   string
-		spoil   func(*testing.T, *server)
-		timeout bool
-		want    []string
-	}{
-		"exits":       {fault: "exit", want: []string{"phase ready", "exit status 3", "last words: no such plugin"}},
-		"exits later": {fault: "exit after New", want: []string{"exit status 1", "the license has expired"}},
-		"panics":      {fault: "panic", want: []string{"exit status 2"}},
-		"hangs":       {fault: "hang", timeout: true, want: []string{"not ready within", "signal: "}},
-		"is deaf":     {fault: "deaf", timeout: true, want: []string{"not ready within", "signal: "}},
-		"port is taken": {spoil: func(t *testing.T, s *server) {
-			s.configure(func(c *config) {
-				c.Listeners = append(c.Listeners, listenerConfig{"new", "tcp", taken(t)})
-			})
-		}, want: []string{`listener "new"`, "address already in use", "exit status 1"}},
-		"is missing": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-		}, want: []string{"no successor started", "prog", "no such file", "moved or deleted"}},
-		"is not executable": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-			os.WriteFile(s.program(), []byte("#!/bin/sh\n"), 0o644)
-		}, want: []string{"no successor started", "not executable", "chmod +x"}},
-		"is a directory": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-			os.Mkdir(s.program(), 0o755)
-		}, want: []string{"is a directory"}},
-		"is half written": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-			os.WriteFile(s.program(), []byte("\x7fELF\x02\x01\x01"), 0o755)
-		}, want: []string{"half copied"}},
-		"is being written": {spoil: func(t *testing.T, s *server) {
-			s.install("v2")
-			f, err := os.OpenFile(s.program(), os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { f.Close() })
-		}, want: []string{"text file busy", "rename it into place"}},
-		"has no interpreter": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-			os.WriteFile(s.program(), []byte("#!/nowhere/sh\n"), 0o755)
-		}, want: []string{"interpreter"}},
-		"is no Go program": {spoil: func(t *testing.T, s *server) {
-			os.Remove(s.program())
-			os.WriteFile(s.program(), []byte("#!/bin/sh\necho oh no >&2\nexit 9\n"), 0o755)
-		}, want: []string{"oh no", "exit status 9"}},
-		"cannot write its PID file": {spoil: func(t *testing.T, s *server) {
-			s.configure(func(c *config) { c.PIDFile = "/proc/x.pid" })
-		}, want: []string{"phase commit", "PID file"}},
-	} {
-		old, good := s.pid(), s.cfg
-		if tt.timeout { // long enough for the good release after it, on a busy machine
-			s.configure(func(c *config) { c.ReadyTimeout = 5 * time.Second })
-			old = s.replace()
-		}
-		s.configure(func(c *config) { c.Fault = tt.fault })
-		if tt.spoil != nil {
-			tt.spoil(t, s)
-		}
-		got := s.restart()
-		for _, want := range tt.want {
-			if !strings.Contains(got, want) {
-				t.Errorf("%s: got %s\nwant %q in it", name, got, want)
-			}
-		}
-		if pid := s.pid(); pid != old {
-			t.Errorf("%s: process %d serves, want %d", name, pid, old)
-		}
-		if got := s.ask("nonblocking"); got != "true" {
-			t.Errorf("%s: non-blocking: got %s", name, got)
-		}
-		// A good release after it.
-		s.configure(func(c *config) { *c = good })
-		if tt.spoil != nil {
-			os.Remove(s.program())
-			if err := os.Symlink(executable(t), s.program()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if s.replace() == old {
-			t.Errorf("%s: a good release after it changed nothing", name)
-		}
-		s.exited(old)
-	}
-	stop()
-	s.stop()
-}
-
 // taken returns an address that is in use.
 func taken(t *testing.T) string {
 	t.Helper()
@@ -189,7 +94,7 @@ func taken(t *testing.T) string {
 	return o.address()
 }
 
-// Point 3, too: a successor that starts slowly.
+// Point 3: a successor that starts slowly. For one that fails see internal/faulttest.
 func TestSlowStart(t *testing.T) {
 	s := serve(t, config{})
 	gate := filepath.Join(s.dir, "gate")
@@ -222,7 +127,7 @@ func TestSlowStart(t *testing.T) {
 // Point 4. Every way to start a process in the standard library switches the
 // shared socket to blocking mode; then Accept and Close hang.
 func TestListenerStaysNonBlockingAfterFailedRestart(t *testing.T) {
-	s := serve(t, config{Fault: "exit"})
+	s := serve(t, config{Bad: true})
 	for range 3 {
 		if got := s.restart(); !strings.Contains(got, "exit status 3") {
 			t.Fatal(got)

@@ -16,7 +16,7 @@ func testWrapper(t *testing.T, wrap string) {
 	for range 3 {
 		s.replace()
 	}
-	s.configure(func(c *config) { c.Fault = "exit" })
+	s.configure(func(c *config) { c.Bad = true })
 	if got := s.restart(); !strings.Contains(got, "no such plugin") || !strings.Contains(got, "exit status 3") {
 		t.Errorf("got %s", got)
 	}

@@ -15,7 +15,8 @@ const dirVar = "FAULTTEST_DIR"
 
 // A config is what a process of a scene serves. Each generation reads it anew.
 type config struct {
-	Web string // address
+	Web     string // address
+	PIDFile string // instead of that of the scene
 
 	HammerTime, ReadyTimeout, Probation time.Duration
 }

@@ -3,6 +3,7 @@
 package faulttest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ func serverRole() {
 	cfg := readConfig(dir)
 	r, err := restart.New(restart.Options{
 		HammerTime: cfg.HammerTime, ReadyTimeout: cfg.ReadyTimeout, Probation: cfg.Probation,
-		PIDFile:      pidFile(dir),
+		PIDFile:      cmp.Or(cfg.PIDFile, pidFile(dir)),
 		ListenConfig: net.ListenConfig{Control: func(string, string, syscall.RawConn) error { return at(dir, atBind) }},
 		Logger:       slog.New(slog.NewTextHandler(os.Stdout, nil)),
 	})

@@ -57,12 +57,23 @@ var faultsOfResources = []fault{
 		do: func(s *scene) outcome {
 			fill(s.t, s.file("run/filler"))
 			defer os.Remove(s.file("run/filler"))
-			o := s.restart()
-			return o
+			return s.restart()
 		},
 		serves: oldServes,
 		says:   "failed in phase commit: … write PID file …: … no space left on device (its directory must be writable, because the file is replaced)…",
 		advice: "make room",
+	},
+	{
+		name: "PID file", what: "the PID file cannot be written",
+		steps: []step{atCommit},
+		do: func(s *scene) outcome {
+			s.configure(func(c *config) { c.PIDFile = "/proc/app.pid" })
+			defer s.configure(nil)
+			return s.restart()
+		},
+		serves: oldServes,
+		says:   "failed in phase commit: … write PID file …: … (its directory must be writable, because the file is replaced)…",
+		advice: "permissions, space",
 	},
 	{
 		name: "disk full of files", what: "there is no room for the file of a Unix socket",
