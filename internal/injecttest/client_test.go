@@ -40,10 +40,11 @@ func (c *client) ask() (pid int, err error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	if _, err := fmt.Fscan(resp.Body, &pid); err != nil {
-		return 0, fmt.Errorf("%s: %w", resp.Status, err)
+	if resp.StatusCode != http.StatusOK { // net/http's answer where its read has failed
+		return 0, errors.New(resp.Status)
 	}
-	return pid, nil
+	_, err = fmt.Fscan(resp.Body, &pid)
+	return pid, err
 }
 
 // closed reports whether an error of ask says that the connection had been closed
