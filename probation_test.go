@@ -79,10 +79,12 @@ func TestUndone(t *testing.T) {
 		}, "Undo was called: the graphs are red"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ready := make(chan struct{})
+			ready, written := make(chan struct{}), make(chan struct{})
 			sys := spawning(t, onProbation(func(p *peer) {
 				// As a real one would have by now.
-				if err := os.WriteFile(path, []byte("1\n"), 0o644); err != nil {
+				err := os.WriteFile(path, []byte("1\n"), 0o644)
+				close(written)
+				if err != nil {
 					p.fatalf("%v", err)
 				}
 				tt.then(p, ready)
@@ -99,6 +101,7 @@ func TestUndone(t *testing.T) {
 				t.Fatal(err)
 			}
 			x.reached(StateProbation, 1)
+			<-written
 			queued, err := net.DialTimeout("tcp", x.address, patience)
 			if err != nil {
 				t.Fatal(err)
