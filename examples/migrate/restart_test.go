@@ -1,0 +1,203 @@
+//go:build linux
+
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait.
+const patience = 30 * time.Second
+
+// Each program, before and after, serves, is restarted by its signal if it can
+// be, and stops.
+func TestRestarts(t *testing.T) {
+	const none = syscall.Signal(0)
+	for _, test := range []struct {
+		name    string
+		before  syscall.Signal
+		master  bool // the first process gets the signals, before
+		ownStop bool // the program has a command "stop"
+		flags   []string
+	}{
+		{name: "endless", before: syscall.SIGHUP, ownStop: true, flags: []string{"-pid", "{dir}/pid"}},
+		{name: "tableflip", before: syscall.SIGHUP, flags: []string{"-pid", "{dir}/pid"}},
+		{name: "grace", before: syscall.SIGUSR2, flags: []string{"-admin", "{admin}"}},
+		{name: "overseer", before: syscall.SIGUSR2, master: true, flags: []string{"-data", "{dir}/data"}},
+		{name: "shutdown", before: none},
+	} {
+		t.Run(test.name+"/before", func(t *testing.T) {
+			p := start(t, test.name+"/before", test.flags)
+			p.master = test.master
+			if test.before != none {
+				p.restart(test.before)
+			}
+			p.stop(test.ownStop)
+		})
+		t.Run(test.name+"/after", func(t *testing.T) {
+			p := start(t, test.name+"/after", test.flags)
+			for range 2 {
+				old := p.restart(syscall.SIGHUP)
+				p.await("the old process ends", func() bool { return gone(old) })
+			}
+			p.stop(test.ownStop)
+		})
+	}
+}
+
+// A program is one of the small programs, with all its processes.
+type program struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	client http.Client
+	url    string
+	pid    int  // of the process that answers
+	master bool // the first process gets the signals
+}
+
+// start builds and starts the program in dir. At the end of the test everything
+// that is left of it is killed.
+func start(t *testing.T, dir string, flags []string) *program {
+	t.Helper()
+	temp := t.TempDir()
+	bin := filepath.Join(temp, "program")
+	if out, err := exec.Command("go", "build", "-o", bin, "./"+dir).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	addr := freeAddr(t)
+	args := []string{"-addr", addr}
+	for _, f := range flags {
+		if f == "{admin}" {
+			f = freeAddr(t)
+		}
+		args = append(args, strings.ReplaceAll(f, "{dir}", temp))
+	}
+	p := &program{t: t, cmd: exec.Command(bin, args...), url: "http://" + addr}
+	p.client = http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	log, err := os.Create(filepath.Join(temp, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		_ = p.cmd.Wait()
+		log.Close()
+		if b, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
+			t.Logf("%s", b)
+		}
+	})
+	p.await("it serves", func() bool { return p.ask() == nil })
+	return p
+}
+
+// freeAddr returns a loopback address on which nobody listens, and whose port the
+// kernel gives to no client (ip(7), ip_local_port_range), so that it stays free.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 15000+rand.IntN(15000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port between 15000 and 30000")
+	return ""
+}
+
+// ask notes who answers.
+func (p *program) ask() error {
+	resp, err := p.client.Get(p.url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Sscanf(string(b), "pid=%d", &p.pid); err != nil {
+		return fmt.Errorf("answer %q: %w", b, err)
+	}
+	return nil
+}
+
+// signal signals the process that is to act.
+func (p *program) signal(sig syscall.Signal) {
+	p.t.Helper()
+	pid := p.pid
+	if p.master {
+		pid = p.cmd.Process.Pid
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// restart sends the signal and waits until another process answers. It returns
+// the PID of the old one.
+func (p *program) restart(sig syscall.Signal) (old int) {
+	p.t.Helper()
+	old = p.pid
+	p.signal(sig)
+	p.await("another process answers", func() bool { return p.ask() == nil && p.pid != old })
+	return old
+}
+
+// gone reports whether a process has ended. The first one of a program stays a
+// zombie until the end of the test.
+func gone(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(b), ") Z ")
+}
+
+// stop stops the program by SIGTERM or by its own command, and waits until nobody
+// listens and no PID file is left.
+func (p *program) stop(byCommand bool) {
+	p.t.Helper()
+	if byCommand {
+		stop := exec.Command(p.cmd.Path, append(p.cmd.Args[1:], "stop")...)
+		if out, err := stop.CombinedOutput(); err != nil {
+			p.t.Fatalf("%v: %v\n%s", stop, err, out)
+		}
+	} else {
+		p.signal(syscall.SIGTERM)
+	}
+	p.await("nobody answers", func() bool { return errors.Is(p.ask(), syscall.ECONNREFUSED) })
+	if byCommand {
+		p.await("the PID file is removed", func() bool {
+			_, err := os.Stat(filepath.Join(filepath.Dir(p.cmd.Path), "pid"))
+			return errors.Is(err, os.ErrNotExist)
+		})
+	}
+}
+
+// await polls, because these libraries have nothing to wait for.
+func (p *program) await(what string, done func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
