@@ -44,7 +44,7 @@ func Compare(ctx context.Context, name string, builtIn []compare.Contestant, arg
 		return err
 	})
 	if len(builtIn) > 0 {
-		f.string(&only, "only", "`names` of the built-in servers that take part, separated by commas; \"none\" for none")
+		f.string(&only, "only", "`names` of the built-in servers that take part, separated by commas; \"none\" for none. With -from, of the servers that are shown")
 	}
 	loadFlags(f, &c.Load)
 	f.group("Restarts")
@@ -72,11 +72,6 @@ func Compare(ctx context.Context, name string, builtIn []compare.Contestant, arg
 			return fail(err)
 		}
 	}
-	chosen, err := choose(builtIn, only)
-	if err != nil {
-		return fail(err)
-	}
-	c.Contestants = append(c.Contestants, chosen...)
 	c.Begin = func(name string) { fmt.Fprintf(stderr, "storm: %s\n", name) }
 	c.End = func(r compare.Result) error {
 		switch {
@@ -87,7 +82,13 @@ func Compare(ctx context.Context, name string, builtIn []compare.Contestant, arg
 		}
 		return nil
 	}
-	results, err := runOrRead(ctx, c, from)
+	var results []compare.Result
+	var err error
+	if from != "" {
+		results, err = read(from, only)
+	} else {
+		results, err = runWith(ctx, c, builtIn, only)
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -104,8 +105,32 @@ func Compare(ctx context.Context, name string, builtIn []compare.Contestant, arg
 	return exitGood
 }
 
-// choose returns the contestants that are named, or all without names.
-func choose(all []compare.Contestant, names string) (chosen []compare.Contestant, err error) {
+// runWith runs the comparison with the built-in contestants that are named.
+func runWith(ctx context.Context, c compare.Config, builtIn []compare.Contestant, only string) ([]compare.Result, error) {
+	chosen, err := choose(builtIn, only, func(c compare.Contestant) string { return c.Name })
+	if err != nil {
+		return nil, err
+	}
+	c.Contestants = append(c.Contestants, chosen...)
+	return compare.Run(ctx, c)
+}
+
+// read returns the results of an earlier comparison that are named.
+func read(path, only string) ([]compare.Result, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("storm: %w", err)
+	}
+	defer f.Close()
+	all, err := compare.ReadJSON(f)
+	if err != nil {
+		return nil, err
+	}
+	return choose(all, only, func(r compare.Result) string { return r.Name })
+}
+
+// choose returns those of all that are named, or all without names.
+func choose[T any](all []T, names string, nameOf func(T) string) (chosen []T, err error) {
 	switch names {
 	case "":
 		return all, nil
@@ -113,24 +138,11 @@ func choose(all []compare.Contestant, names string) (chosen []compare.Contestant
 		return nil, nil
 	}
 	for _, name := range strings.Split(names, ",") {
-		i := slices.IndexFunc(all, func(c compare.Contestant) bool { return c.Name == name })
+		i := slices.IndexFunc(all, func(x T) bool { return nameOf(x) == name })
 		if i < 0 {
 			return nil, fmt.Errorf("storm: -only: no server is named %q", name)
 		}
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
-}
-
-// runOrRead runs the comparison, or reads the results of an earlier one.
-func runOrRead(ctx context.Context, c compare.Config, from string) ([]compare.Result, error) {
-	if from == "" {
-		return compare.Run(ctx, c)
-	}
-	f, err := os.Open(from)
-	if err != nil {
-		return nil, fmt.Errorf("storm: %w", err)
-	}
-	defer f.Close()
-	return compare.ReadJSON(f)
 }

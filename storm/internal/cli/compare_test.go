@@ -11,18 +11,15 @@ import (
 )
 
 func TestChoose(t *testing.T) {
-	all := []compare.Contestant{{Name: "a"}, {Name: "b"}, {Name: "c d"}}
-	for only, want := range map[string]string{"": "a b c d", "none": "", "b": "b", "c d,a": "c d a"} {
-		got, err := choose(all, only)
-		var names []string
-		for _, c := range got {
-			names = append(names, c.Name)
-		}
-		if err != nil || strings.Join(names, " ") != want {
-			t.Errorf("%q: got %q, %v, want %q", only, names, err, want)
+	all := []string{"a", "b", "c d"}
+	self := func(s string) string { return s }
+	for only, want := range map[string]string{"": "a|b|c d", "none": "", "b": "b", "c d,a": "c d|a"} {
+		got, err := choose(all, only, self)
+		if err != nil || strings.Join(got, "|") != want {
+			t.Errorf("%q: got %q, %v, want %q", only, got, err, want)
 		}
 	}
-	if _, err := choose(all, "a,x"); err == nil {
+	if _, err := choose(all, "a,x", self); err == nil {
 		t.Error("an unknown name was accepted")
 	}
 }
@@ -44,6 +41,22 @@ func TestCompareFromFile(t *testing.T) {
 	}
 	if b, err := os.ReadFile(picture); err != nil || !strings.Contains(string(b), ">theirs<") {
 		t.Errorf("the picture lacks a server: %v", err)
+	}
+}
+
+// -only chooses from the servers of the file, whoever is built in.
+func TestCompareFromFileOnly(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "in.json")
+	if err := os.WriteFile(file, []byte(`[{"name":"ours","error":"skipped: one"},{"name":"theirs","error":"skipped: two"}]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	builtIn := []compare.Contestant{{Name: "theirs"}}
+	var out, errs bytes.Buffer
+	if got := Compare(t.Context(), "compare", builtIn, []string{"-from", file, "-only", "ours"}, &out, &errs); got != exitGood {
+		t.Fatalf("exit status %d: %s", got, errs.String())
+	}
+	if !strings.Contains(out.String(), "skipped: one") || strings.Contains(out.String(), "skipped: two") {
+		t.Errorf("got a table of others than ours:\n%s", out.String())
 	}
 }
 
