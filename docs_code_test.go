@@ -18,8 +18,9 @@ import (
 
 var program = regexp.MustCompile("(?s)```go\n(package main\n.*?)```")
 
-// The first thing that a visitor copies must compile.
-func TestReadmeProgramCompiles(t *testing.T) {
+// readmeProgram returns the program of README.md.
+func readmeProgram(t *testing.T) []byte {
+	t.Helper()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +29,13 @@ func TestReadmeProgramCompiles(t *testing.T) {
 	if m == nil {
 		t.Fatal("README.md has no program")
 	}
+	return m[1]
+}
+
+// The first thing that a visitor copies must compile.
+func TestReadmeProgramCompiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "main.go")
-	if err := os.WriteFile(file, m[1], 0o644); err != nil {
+	if err := os.WriteFile(file, readmeProgram(t), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	goTool(t, "vet", file)

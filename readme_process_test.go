@@ -1,0 +1,105 @@
+//go:build linux
+
+package restart_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The first thing that a visitor runs does what README.md says: after SIGHUP
+// another process answers, and the first one exits with status 0.
+func TestReadmeProgramRestarts(t *testing.T) {
+	const patience, address = 30 * time.Second, "127.0.0.1:8080"
+	free := freeAddress(t)
+	code := readmeProgram(t)
+	if !bytes.Contains(code, []byte(address)) {
+		t.Fatalf("the program does not listen on %s", address)
+	}
+	dir := t.TempDir()
+	source, bin := filepath.Join(dir, "main.go"), filepath.Join(dir, "app")
+	if err := os.WriteFile(source, bytes.ReplaceAll(code, []byte(address), []byte(free)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	goTool(t, "build", "-o", bin, source)
+
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(bin)
+	cmd.Dir, cmd.Stderr = dir, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-exited
+		if b, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
+			t.Logf("%s", b)
+		}
+	}()
+
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	answers := func() error {
+		resp, err := client.Get("http://" + free + "/main.go")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("got %s", resp.Status)
+		}
+		return nil
+	}
+	for deadline := time.Now().Add(patience); answers() != nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no answer within %v: %v", patience, answers())
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-exited:
+	case <-time.After(patience):
+		t.Fatalf("the first process still runs %v after SIGHUP", patience)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != 0 {
+		t.Errorf("the first process exited with status %d", got)
+	}
+	if err := answers(); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+}
+
+// freeAddress returns an address whose port nobody listens on and the kernel gives
+// to no client (ip(7), ip_local_port_range).
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprint("127.0.0.1:", 15000+rand.IntN(15000))
+		if ln, err := net.Listen("tcp", address); err == nil {
+			ln.Close()
+			return address
+		}
+	}
+	t.Fatal("no free port between 15000 and 30000")
+	return ""
+}
