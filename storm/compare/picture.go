@@ -184,6 +184,9 @@ func (c *chart) alive(r *report.Report, top, base vg.Length) {
 		if m.At > end {
 			break
 		}
+		if y(m.Surviving) == line[len(line)-1].Y {
+			continue // as before: a line of a thousand points would be a large file
+		}
 		line = append(line, vg.Point{X: c.x(m.At), Y: line[len(line)-1].Y}, vg.Point{X: c.x(m.At), Y: y(m.Surviving)})
 	}
 	line = append(line, vg.Point{X: c.x(end), Y: line[len(line)-1].Y})
