@@ -36,11 +36,11 @@ func main() {
 	}
 }
 
-// sizes is a load whose drains are short, because a slow request keeps its process: so there are no WebSockets, which these
-// handlers would not give up.
+// sizes is a load whose drains are short, so that thousands of them take minutes. WebSockets and HTTP/2, which do not move
+// from this server, would keep an old process for seconds.
 func sizes() load.Sizes {
 	s := load.Default()
-	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS = 1, 20, 40, 20, 2, 1, 4, 8, 2, 0
+	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS = 1, 20, 40, 20, 2, 1, 4, 8, 0, 0
 	s.BusyPause, s.SlowFor = 10*time.Millisecond, 100*time.Millisecond
 	s.DownloadSize = 256 << 10
 	return s
