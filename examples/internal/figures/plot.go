@@ -80,7 +80,7 @@ func (c Chart) plot() (*plot.Plot, error) {
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(decades), plot.TickerFunc(decades)
 	p.Legend.Top, p.Legend.Left = true, true
-	p.Legend.XOffs, p.Legend.YOffs = 6, -4
+	p.Legend.XOffs, p.Legend.YOffs, p.Legend.Padding = 6, -4, 3
 	highest := 0.0
 	for i, l := range c.Lines {
 		var points plotter.XYs

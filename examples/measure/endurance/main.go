@@ -40,7 +40,7 @@ func main() {
 // from this server, would keep an old process for seconds.
 func sizes() load.Sizes {
 	s := load.Default()
-	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS = 1, 20, 40, 20, 2, 1, 4, 8, 0, 0
+	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS = 1, 12, 30, 10, 1, 1, 2, 6, 0, 0
 	s.BusyPause, s.SlowFor = 10*time.Millisecond, 100*time.Millisecond
 	s.DownloadSize = 256 << 10
 	return s
@@ -65,16 +65,20 @@ func run(ctx context.Context, restarts int, every time.Duration, page string, pr
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
+	if len(s.samples) == 0 {
 		return context.Cause(ctx)
 	}
+	// Also when ctx has ended: what was measured until then is true.
 	text := figures.Table(compare(s.samples, rep.Restarts)) + "\n" + sum(rep)
 	fmt.Print(text)
 	if page != "" {
 		err = figures.Insert(page, "endurance", text)
 	}
-	if rep.Lost > 0 || len(rep.Failed()) > 0 {
+	if rep.Lost > 0 {
 		err = errors.Join(err, errors.New(rep.Verdict()))
+	}
+	for _, r := range rep.Failed() {
+		err = errors.Join(err, fmt.Errorf("restart %d: %s", r.Number, r.Failed))
 	}
 	return err
 }
