@@ -29,8 +29,8 @@ func TestEveryMigrationIsListed(t *testing.T) {
 
 var diffBlock = regexp.MustCompile("(?s)```diff\n(.*?)```\n")
 
-// The diff in the documentation is that of programs that compile, and that
-// TestRestarts restarts.
+// The diffs in the documentation are those of programs that compile, and that
+// TestPrograms runs.
 func TestDiffs(t *testing.T) {
 	for _, name := range migrations {
 		t.Run(name, func(t *testing.T) {
