@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/restart/storm/internal/clients"
 	"example.com/restart/storm/load"
 )
 
@@ -54,6 +55,9 @@ type Config struct {
 
 	// Load says how much load there is.
 	Load load.Sizes
+	// Stay names classes whose connections the server moves to the new process, so that none of them may end: tls, say, if it
+	// moves connections with TLS. Those of wsmove must stay in any case.
+	Stay []string
 
 	// Progress, if not nil, receives a line every two seconds; a terminal gets a bar.
 	Progress io.Writer
@@ -108,6 +112,11 @@ func (c Config) check() error {
 		return errors.New("storm: RestartLimit and Timeout must be positive")
 	case c.Signal == 0 && c.RestartCommand == "" && c.Restarts > 0:
 		return errors.New("storm: no way to restart: need a signal or a restart command")
+	}
+	for _, class := range c.Stay {
+		if err := clients.Keeps(class); err != nil {
+			return err
+		}
 	}
 	return c.Load.Check()
 }

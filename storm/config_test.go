@@ -30,6 +30,8 @@ func TestCannotRun(t *testing.T) {
 		"URL, address":  func() storm.Config { c := url("http://127.0.0.1/"); c.Addr = "127.0.0.1:80"; return c }(),
 		"URL, signal":   func() storm.Config { c := url("http://127.0.0.1/"); c.Restarts = 1; return c }(),
 		"URL, {pid}":    func() storm.Config { c := url("http://127.0.0.1/"); c.RestartCommand = "kill {pid}"; return c }(),
+		"stay, no such": func() storm.Config { c := gentle("x"); c.Stay = []string{"htp2"}; return c }(),
+		"stay, fresh":   func() storm.Config { c := gentle("x"); c.Stay = []string{"fresh"}; return c }(),
 		"negative load": func() storm.Config { c := gentle("x"); c.Load.Busy = -1; return c }(),
 	} {
 		r, err := storm.Run(t.Context(), c)

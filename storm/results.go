@@ -23,6 +23,9 @@ func (r *run) finishReport() {
 		rep.Lost += c.Lost()
 		rep.Kept += c.Kept
 		rep.Survived += c.Survived
+		if c.Stay {
+			rep.Ended += c.Kept - c.Survived
+		}
 	}
 	r.timeline.mu.Lock()
 	defer r.timeline.mu.Unlock()
@@ -37,7 +40,7 @@ func (r *run) finishReport() {
 func (r *run) classReports() (all []report.Class) {
 	for _, c := range r.clients.Classes {
 		x := r.classReport(c.Counts)
-		x.Skipped, x.Kept, x.Survived = c.Skipped, c.Opened, c.Surviving()
+		x.Skipped, x.Kept, x.Survived, x.Stay = c.Skipped, c.Opened, c.Surviving(), c.Stay
 		all = append(all, x)
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 	r.began = time.Now()
 	r.report.Began = r.began
 	r.clients = clients.Start(ctx, clients.Target{
-		Plain: r.server.plainAddr(), TLS: r.server.tlsAddr(), URL: r.server.url, Timeout: r.cfg.Timeout,
+		Plain: r.server.plainAddr(), TLS: r.server.tlsAddr(), URL: r.server.url, Stay: r.cfg.Stay, Timeout: r.cfg.Timeout,
 		Answered: func(body []byte) { r.answers.learn(body, r.server.serves) },
 	}, r.cfg.Load, &r.phase)
 	if err := r.checkLoad(); err != nil {
@@ -98,14 +99,22 @@ func (r *run) loadAndRestart(ctx context.Context) error {
 	return err
 }
 
-// checkLoad returns an error if no class runs.
+// checkLoad returns an error if no class runs, or not one whose connections must stay.
 func (r *run) checkLoad() error {
 	var classes []report.Class
+	runs := false
 	for _, c := range r.clients.Classes {
 		if c.Skipped == "" {
-			return nil
+			runs = true
+			continue
+		}
+		if slices.Contains(r.cfg.Stay, c.Counts.Name) {
+			return fmt.Errorf("storm: the connections of %s must stay, but it cannot run: %s", c.Counts.Name, c.Skipped)
 		}
 		classes = append(classes, report.Class{Name: c.Counts.Name, Skipped: c.Skipped})
+	}
+	if runs {
+		return nil
 	}
 	return fmt.Errorf("storm: the server can serve no class of load\n%s", strings.Join(report.Skipped(classes), "\n"))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/restart/storm"
 	"example.com/restart/storm/load"
 )
 
@@ -44,7 +45,7 @@ func TestNothingLostWithoutRestart(t *testing.T) {
 // A tool that finds no losses on a server that loses requests is broken.
 func TestFindsLossesOfBaseline(t *testing.T) {
 	c := gentle(build(t, "baseline"), "-addr", "{addr}", "-tls-addr", "{tls}")
-	c.Restarts = 5
+	c.Restarts, c.Stay = 5, []string{"tls"}
 	c.LogFile = filepath.Join(t.TempDir(), "log")
 	t.Cleanup(func() {
 		if b, err := os.ReadFile(c.LogFile); t.Failed() && err == nil {
@@ -61,6 +62,9 @@ func TestFindsLossesOfBaseline(t *testing.T) {
 	}
 	if r.Survived != 0 {
 		t.Errorf("%d connections survived five Shutdowns, want 0", r.Survived)
+	}
+	if r.Ended != c.Load.TLS || !strings.Contains(r.Verdict(), "ENDED") {
+		t.Errorf("%d connections ended that had to stay, want the %d of tls: %s", r.Ended, c.Load.TLS, r.Verdict())
 	}
 	if before != c.Restarts {
 		t.Errorf("BeforeRestart was called %d times, want %d", before, c.Restarts)
@@ -110,6 +114,15 @@ func TestRestartThatBringsNobody(t *testing.T) {
 		if want := class.Name == "tls" || class.Name == "h2"; (class.Skipped != "") != want {
 			t.Errorf("%s: skipped %q, want %v", class.Name, class.Skipped, want)
 		}
+	}
+}
+
+// Connections that must stay, but never are, must not look like ones that have stayed.
+func TestStayOfClassThatCannotRun(t *testing.T) {
+	c := gentle(build(t, "bare"), "-addr", "{addr}")
+	c.Stay = []string{"busy", "tls"}
+	if _, err := storm.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "tls must stay") {
+		t.Errorf("got %v, want an error that names tls", err)
 	}
 }
 

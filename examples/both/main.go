@@ -8,6 +8,7 @@ import (
 	"flag"
 	"log"
 
+	"example.com/restart"
 	restarthttp "example.com/restart/http"
 	"example.com/restart/storm/endpoints"
 )
@@ -25,13 +26,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The handler has the endpoints that the load generator storm asks for. See
-	// examples/http for a handler of one's own.
-	handler := endpoints.Handler(version)
+	// The handler has the endpoints that the load generator storm asks for. Its
+	// WebSockets move. See examples/http for a handler of one's own.
+	handler := endpoints.Hooks{Keep: restarthttp.Keep, Draining: restart.Draining}.Handler(version)
 	plain := restarthttp.NewServer(*addr, handler)
 	secure := restarthttp.NewServer(*tlsAddr, handler)
 	secure.HTTP.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
-	secure.TLS = true
+	secure.TLS, secure.MoveTLS = true, true // see docs/security.md
 
 	if err := restarthttp.Serve(context.Background(), plain, secure); err != nil {
 		log.Fatal(err)

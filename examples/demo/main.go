@@ -1,7 +1,7 @@
-// Command demo shows the main job: it builds examples/http in several versions,
+// Command demo shows the main job: it builds examples/both in several versions,
 // puts load on the first one, and puts one version after another in its place,
 // while clients that never retry count every request. It exits 1 if one was
-// lost.
+// lost, or if a connection with TLS or a WebSocket has ended.
 package main
 
 import (
@@ -50,7 +50,7 @@ func demo(ctx context.Context, restarts int, out string) (lost bool, err error) 
 	}
 	defer os.RemoveAll(bin)
 	server := filepath.Join(bin, "server")
-	fmt.Fprintf(os.Stderr, "building %d versions of examples/http\n", restarts+1)
+	fmt.Fprintf(os.Stderr, "building %d versions of examples/both\n", restarts+1)
 	for v := 1; v <= restarts+1; v++ {
 		if err := build(ctx, version(bin, v), v); err != nil {
 			return false, err
@@ -61,11 +61,12 @@ func demo(ctx context.Context, restarts int, out string) (lost bool, err error) 
 	}
 
 	config := storm.DefaultConfig()
-	config.Command = []string{server, "-addr", "{addr}"}
+	config.Command = []string{server, "-addr", "{addr}", "-tls-addr", "{tls}"}
 	config.Restarts = restarts
 	config.Every = 1500 * time.Millisecond
-	// The server has no TLS, and what speaks HTTP no more is its handler's.
-	config.Load.TLS, config.Load.HTTP2, config.Load.WS = 0, 0, 0
+	// Connections with TLS and WebSockets move too. Those of HTTP/2 cannot.
+	config.Stay = []string{"tls"} // as those of wsmove must
+	config.Load.HTTP2, config.Load.WS = 0, 0
 	config.Progress = os.Stderr
 	config.BeforeRestart = func(n int) error { return install(version(bin, n+1), server) }
 	report, err := storm.Run(ctx, config)
@@ -83,7 +84,7 @@ func demo(ctx context.Context, restarts int, out string) (lost bool, err error) 
 	if failed := report.Failed(); len(failed) > 0 {
 		return false, fmt.Errorf("%d of %d restarts failed", len(failed), restarts)
 	}
-	return report.Lost > 0, nil
+	return report.Lost > 0 || report.Ended > 0, nil
 }
 
 func version(dir string, v int) string { return filepath.Join(dir, fmt.Sprint("v", v)) }
@@ -91,7 +92,7 @@ func version(dir string, v int) string { return filepath.Join(dir, fmt.Sprint("v
 // build makes one version of the server.
 func build(ctx context.Context, path string, v int) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path,
-		"-ldflags", fmt.Sprintf("-s -w -X main.version=%d", v), "example.com/restart/examples/http")
+		"-ldflags", fmt.Sprintf("-s -w -X main.version=%d", v), "example.com/restart/examples/both")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build: %w (run it inside a checkout of the repository)", err)

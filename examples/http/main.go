@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"example.com/restart"
 	restarthttp "example.com/restart/http"
 	"example.com/restart/storm/endpoints"
 )
@@ -30,8 +31,8 @@ func main() {
 	mux.HandleFunc("GET /{$}", hello)
 	mux.HandleFunc("GET /slow", slow)
 	// The load generator storm needs some endpoints more: POST /echo, GET
-	// /download and a WebSocket at /ws.
-	mux.Handle("/", endpoints.Handler(version))
+	// /download, and WebSockets that move.
+	mux.Handle("/", endpoints.Hooks{Keep: restarthttp.Keep, Draining: restart.Draining}.Handler(version))
 
 	restarthttp.DefaultMoveTLS = true // connections with TLS move too: see docs/security.md
 	var err error

@@ -30,7 +30,7 @@ type Config struct {
 // few servers do more on their own. The drain limit is longer than the minute for which endless and overseer drain.
 func DefaultConfig() Config {
 	c := Config{Restarts: 10, Every: 4 * time.Second, DrainLimit: 75 * time.Second, Load: load.Default()}
-	c.Load.TLS, c.Load.HTTP2 = 0, 0
+	c.Load.TLS, c.Load.HTTP2, c.Load.WSMove = 0, 0, 0
 	return c
 }
 

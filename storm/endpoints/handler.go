@@ -11,8 +11,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 const (
@@ -21,9 +19,12 @@ const (
 	mostSlow     = 5 * time.Minute
 )
 
-// Handler returns a handler with all endpoints. The header Served-By of each answer, and the body of GET /, name the version
-// and the process that answered.
-func Handler(version string) http.Handler {
+// Handler returns a handler with all endpoints but /ws/count, for a server whose WebSockets end with their process. The header
+// Served-By of each answer, and the body of GET /, name the version and the process that answered.
+func Handler(version string) http.Handler { return Hooks{}.Handler(version) }
+
+// Handler is the function of this name for a server that does more for WebSockets. With Keep there is /ws/count too.
+func (h Hooks) Handler(version string) http.Handler {
 	me := fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
 	body := "hello from " + me + "\n"
 	files := &content{}
@@ -35,7 +36,10 @@ func Handler(version string) http.Handler {
 	mux.HandleFunc("POST /echo", serveEcho)
 	mux.HandleFunc("GET /slow", serveSlow)
 	mux.HandleFunc("GET /download", files.serve)
-	mux.HandleFunc("GET /ws", serveWS)
+	mux.HandleFunc("GET /ws", h.echo)
+	if h.Keep != nil {
+		mux.HandleFunc("GET /ws/count", h.count)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Served-By", me)
 		mux.ServeHTTP(w, r)
@@ -81,22 +85,4 @@ func (c *content) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
 	// net/http sends a limited reader around an *os.File with sendfile(2).
 	_, _ = io.CopyN(w, f, n)
-}
-
-// serveWS sends each message back, until the client closes.
-func serveWS(w http.ResponseWriter, r *http.Request) {
-	c, err := websocket.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer func() { _ = c.CloseNow() }()
-	for {
-		kind, b, err := c.Read(r.Context())
-		if err != nil {
-			return
-		}
-		if err := c.Write(r.Context(), kind, b); err != nil {
-			return
-		}
-	}
 }

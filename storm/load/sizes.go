@@ -19,10 +19,11 @@ type Sizes struct {
 	TLS      int // keep-alive connections over TLS
 	HTTP2    int // HTTP/2 connections
 	WS       int // WebSockets with one message each second
+	WSMove   int // WebSockets that must stay open, with several messages in flight
 
 	BusyPause    time.Duration // between an answer and the next request of a busy connection
-	ThinkMin     time.Duration // shortest pause of think, pipeline, tls and h2
-	ThinkMax     time.Duration // longest pause of think, pipeline, tls and h2
+	ThinkMin     time.Duration // shortest pause of think, pipeline, tls, h2 and wsmove
+	ThinkMax     time.Duration // longest pause of think, pipeline, tls, h2 and wsmove
 	IdleFor      time.Duration // mean pause of an idle connection; each pause is between half of it and one and a half times
 	SlowFor      time.Duration // how long the server is asked to wait before it answers a slow request
 	DownloadSize int64         // bytes of one download
@@ -32,7 +33,7 @@ type Sizes struct {
 // Default returns a mix that two cores serve with ease, so that a latency is the server's and not that of a queue.
 func Default() Sizes {
 	return Sizes{
-		Busy: 4, Think: 60, Idle: 100, Fresh: 100, Slow: 8, Download: 4, Pipeline: 16, TLS: 20, HTTP2: 6, WS: 10,
+		Busy: 4, Think: 60, Idle: 100, Fresh: 100, Slow: 8, Download: 4, Pipeline: 16, TLS: 20, HTTP2: 6, WS: 10, WSMove: 10,
 		BusyPause: 2 * time.Millisecond,
 		ThinkMin:  5 * time.Millisecond, ThinkMax: 200 * time.Millisecond,
 		IdleFor: 3 * time.Second, SlowFor: 2 * time.Second,
@@ -42,7 +43,7 @@ func Default() Sizes {
 
 // Check returns an error for sizes that make no sense.
 func (s Sizes) Check() error {
-	for _, n := range []int{s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS} {
+	for _, n := range []int{s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS, s.WSMove} {
 		if n < 0 || n > 100_000 {
 			return errors.New("storm: the size of a class must be between 0 and 100000")
 		}

@@ -21,6 +21,8 @@ type Report struct {
 	// Kept counts the connections that were meant to live from first to last, Survived those that did.
 	Kept     int `json:"kept_connections"`
 	Survived int `json:"survived_connections"`
+	// Ended counts the connections that ended although the server was to keep them, see Class.Stay.
+	Ended int `json:"ended_connections,omitempty"`
 
 	// Latencies of all classes together. A large class counts for more than a small one.
 	Steady     Latency `json:"steady"`           // of requests that no restart touched
@@ -55,8 +57,9 @@ type Class struct {
 	Announced  int64 `json:"announced_closes"` // connections whose end the server announced
 	Resent     int64 `json:"resent"`           // requests sent again because the server had declared them not processed
 
-	Kept     int `json:"kept_connections"`
-	Survived int `json:"survived_connections"`
+	Kept     int  `json:"kept_connections"`
+	Survived int  `json:"survived_connections"`
+	Stay     bool `json:"must_stay,omitempty"` // none of the connections may end
 
 	Steady     Latency `json:"steady"`
 	Restarting Latency `json:"restarting"`
@@ -129,6 +132,9 @@ func (r *Report) Verdict() string {
 		s = fmt.Sprintf("no request lost of %d", r.Requests)
 	}
 	s += fmt.Sprintf("; %d of %d connections lived from first to last", r.Survived, r.Kept)
+	if r.Ended > 0 {
+		s += fmt.Sprintf("; %d ENDED that had to stay", r.Ended)
+	}
 	if n := len(r.Failed()); n > 0 {
 		s += fmt.Sprintf("; %d restarts FAILED", n)
 	}

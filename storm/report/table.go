@@ -61,6 +61,9 @@ func outcomeRow(c Class) []string {
 	survived := "-"
 	if c.Kept > 0 {
 		survived = fmt.Sprintf("%d/%d", c.Survived, c.Kept)
+		if c.Stay && c.Survived < c.Kept {
+			survived = "ENDED " + survived
+		}
 	}
 	return []string{
 		c.Name, count(c.Answered), count(c.Refused), count(c.Reset), count(c.Truncated), count(c.Wrong), count(c.TimedOut),

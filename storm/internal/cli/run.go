@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"example.com/restart/storm"
@@ -27,12 +28,13 @@ Usage:
 const runExamples = `
 Examples:
   storm run -- ./server -addr {addr} -tls-addr {tls}
+  storm run -stay tls -- ./server -addr {addr} -tls-addr {tls}
   storm run -restarts 100 -every 1s -plot restarts.png -- ./server -addr {addr}
   storm run -signal USR2 -pid 123 -addr 127.0.0.1:8080
   storm run -for 1m -url http://127.0.0.1:8080/
   storm run -restart-cmd 'systemctl reload app' -restarts 5 -url https://localhost/health
 
-Exit status: 0 if nothing was lost, 1 if a request was lost, 2 if storm could not run or a restart failed.
+Exit status: 0 if nothing was lost, 1 if a request was lost or a connection ended that had to stay, 2 if storm could not run or a restart failed.
 `
 
 // urlLoad is how long the load on a URL lasts when nothing restarts the server and -for is not given.
@@ -56,7 +58,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		fmt.Fprintln(stderr, err)
 		return exitFailed
-	case rep.Lost > 0:
+	case rep.Lost > 0 || rep.Ended > 0:
 		return exitLost
 	case len(rep.Failed()) > 0:
 		return exitFailed
@@ -77,6 +79,10 @@ func parseRun(args []string, stdout, stderr io.Writer) (c storm.Config, out outp
 	f.string(&c.TLSAddr, "tls-addr", "`host:port` of TLS; found if not given")
 
 	loadFlags(f, &c.Load)
+	f.each("stay", "`classes` whose connections the server moves: tls,idle; one that ends exits with 1", func(s string) error {
+		c.Stay = append(c.Stay, strings.Split(s, ",")...)
+		return nil
+	})
 
 	f.group("Restarts")
 	f.int(&c.Restarts, "restarts", "number of restarts; 0: load only")

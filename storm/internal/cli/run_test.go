@@ -31,6 +31,13 @@ func TestRunTakesCommandAfterFlags(t *testing.T) {
 	}
 }
 
+func TestRunTakesClassesThatStay(t *testing.T) {
+	c := parsed(t, "-stay", "tls,idle", "-stay", "ws", "--", "./server")
+	if got := strings.Join(c.Stay, " "); got != "tls idle ws" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // Nothing restarts the server behind a URL unless a command does.
 func TestRunOfURL(t *testing.T) {
 	const u = "http://127.0.0.1/"
@@ -63,6 +70,7 @@ func TestRunRefuses(t *testing.T) {
 		{[]string{"-for", "5s", "-restarts", "3", "--", "x"}, "leave out -restarts"},
 		{[]string{"-url", "http://127.0.0.1/", "--", "x"}, "more than one server"},
 		{[]string{"-url", "http://127.0.0.1/", "-restarts", "3"}, "needs a restart command"},
+		{[]string{"-stay", "no-such-class", "--", "x"}, `no class "no-such-class"`},
 		{nil, "no server"},
 	} {
 		var out, errs bytes.Buffer

@@ -3,6 +3,7 @@ package clients
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -24,6 +25,7 @@ type Class struct {
 	// Opened is the number of connections that the class keeps; 0 for a class that opens a new one for each request.
 	Opened  int
 	Skipped string // why the class does not run, empty if it does
+	Stay    bool   // no connection of it may end
 	firsts  []*firstConn
 }
 
@@ -50,7 +52,7 @@ func Start(ctx context.Context, t Target, sizes load.Sizes, phase *tally.Phase) 
 		if n == 0 {
 			continue
 		}
-		c := &Class{Counts: tally.NewClass(k.name, phase)}
+		c := &Class{Counts: tally.NewClass(k.name, phase), Stay: k.name == wsMove || slices.Contains(t.Stay, k.name)}
 		g.Classes = append(g.Classes, c)
 		if err := k.probe(ctx, e); err != nil {
 			c.Skipped = err.Error()

@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"example.com/restart/storm/load"
 )
@@ -22,6 +23,19 @@ var (
 	errPipelineTLS = errors.New("needs plain HTTP, and the URL is https")
 )
 
+// wsMove is the class whose connections must stay open in any case.
+const wsMove = "wsmove"
+
+// Keeps returns an error if no class of this name keeps its connections.
+func Keeps(class string) error {
+	for _, k := range kinds(Target{}) {
+		if k.name == class && k.run != nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("storm: no class %q keeps connections", class)
+}
+
 // kinds returns the classes in the order of the table.
 func kinds(t Target) []kind {
 	all := []kind{
@@ -35,6 +49,7 @@ func kinds(t Target) []kind {
 		{"tls", func(s load.Sizes) int { return s.TLS }, probeTLS, runTLS},
 		{"h2", func(s load.Sizes) int { return s.HTTP2 }, probeHTTP2, runHTTP2},
 		{"ws", func(s load.Sizes) int { return s.WS }, probeWS, runWS},
+		{wsMove, func(s load.Sizes) int { return s.WSMove }, probeWSMove, runWSMove},
 	}
 	if t.URL == nil {
 		return all
@@ -50,7 +65,7 @@ func kinds(t Target) []kind {
 // leftOut says why a class cannot use a URL of that scheme; nil if it can.
 func leftOut(class, scheme string) error {
 	switch class {
-	case "think", "slow", "download", "ws":
+	case "think", "slow", "download", "ws", wsMove:
 		return errNeedsMore
 	case "tls", "h2":
 		if scheme != "https" {

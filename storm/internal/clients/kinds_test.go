@@ -33,7 +33,7 @@ func TestKindsOfURL(t *testing.T) {
 
 // A class that kinds forgets would silently not run.
 func TestKindsCountEachSize(t *testing.T) {
-	sizes := load.Sizes{Busy: 1, Think: 2, Idle: 3, Fresh: 4, Slow: 5, Download: 6, Pipeline: 7, TLS: 8, HTTP2: 9, WS: 10}
+	sizes := load.Sizes{Busy: 1, Think: 2, Idle: 3, Fresh: 4, Slow: 5, Download: 6, Pipeline: 7, TLS: 8, HTTP2: 9, WS: 10, WSMove: 11}
 	for i, k := range kinds(Target{}) {
 		if got := k.count(sizes); got != i+1 {
 			t.Errorf("%s: counts %d, want %d", k.name, got, i+1)

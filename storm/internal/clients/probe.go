@@ -105,13 +105,22 @@ func probeHTTP2(_ context.Context, e *env) error {
 func probeWS(_ context.Context, e *env) error {
 	once := *e
 	once.Timeout = probeTimeout
-	w, err := dialWS(&once, nil)
+	w, err := openWS(&once, nil)
 	if err != nil {
 		return fmt.Errorf("no WebSocket at /ws: %w", err)
 	}
 	defer func() { _ = w.CloseNow() }()
 	if _, err := w.say([]byte("probe"), probeTimeout); err != nil {
 		return fmt.Errorf("no WebSocket at /ws: %w", err)
+	}
+	return nil
+}
+
+func probeWSMove(_ context.Context, e *env) error {
+	once := *e
+	once.Timeout = probeTimeout
+	if err := askCount(&once); err != nil {
+		return fmt.Errorf("no WebSocket at %s: %w", countPath, err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ type Target struct {
 	Plain, TLS string // host:port of plain HTTP and of TLS; empty if there is none
 	// URL, if not nil, is all that the clients ask for, by GET. Else the server has the endpoints that README.md lists.
 	URL     *url.URL
+	Stay    []string      // classes whose connections must not end
 	Timeout time.Duration // of one request, beyond the time that it was asked to take
 	// Answered gets the body of each answer on a new connection. Any goroutine may call it.
 	Answered func(body []byte)

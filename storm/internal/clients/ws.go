@@ -24,8 +24,18 @@ type wsConn struct {
 	err      error       // why reading has ended; read it after messages is closed
 }
 
+func openWS(e *env, opened func(*rawhttp.Socket)) (*wsConn, error) {
+	c, err := dialWS(e, "/ws", opened)
+	if err != nil {
+		return nil, err
+	}
+	w := &wsConn{Conn: c, messages: make(chan []byte, 1)}
+	go w.read()
+	return w, nil
+}
+
 // dialWS opens a WebSocket. The handshake is a request of its own.
-func dialWS(e *env, opened func(*rawhttp.Socket)) (*wsConn, error) {
+func dialWS(e *env, path string, opened func(*rawhttp.Socket)) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timeout)
 	defer cancel()
 	transport := &http.Transport{
@@ -43,16 +53,14 @@ func dialWS(e *env, opened func(*rawhttp.Socket)) (*wsConn, error) {
 			return nc, nil
 		},
 	}
-	c, resp, err := websocket.Dial(ctx, "ws://"+e.Plain+"/ws", &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	c, resp, err := websocket.Dial(ctx, "ws://"+e.Plain+path, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			return nil, fmt.Errorf("%w: status %d", tally.ErrWrong, resp.StatusCode)
 		}
 		return nil, err
 	}
-	w := &wsConn{Conn: c, messages: make(chan []byte, 1)}
-	go w.read()
-	return w, nil
+	return c, nil
 }
 
 func (w *wsConn) read() {
@@ -119,7 +127,7 @@ func runWS(e *env, class *Class, i int) {
 	open := func() bool {
 		start := time.Now()
 		var err error
-		w, err = dialWS(e, c.first.opened)
+		w, err = openWS(e, c.first.opened)
 		return record(start, 0, err)
 	}
 	open()
