@@ -1,7 +1,11 @@
-// Package bench compares the speed of two HTTP servers, A to B, in turns within one run.
+// Package bench compares the speed of two HTTP servers, A to B, in short turns within one run.
 //
-// A second server with B's command takes its turn too. Its difference from the first B is noise. A difference between A and
-// B that is no larger means nothing.
+// On a machine that others use too, a rate may halve from one second to the next. So the turns are short, and each is
+// compared to its neighbour only: whatever slows one mostly slows the other as well. The median of many such ratios is hardly
+// moved by the turns that were hit alone. An interval says how far it can be trusted.
+//
+// A second server with B's command takes its turn too. Its ratio to the first B shows whether the measurement itself is fair:
+// its interval should have 1 in it.
 package bench
 
 import (
@@ -15,9 +19,11 @@ import (
 type Config struct {
 	// A and B are shell commands that start a server. {addr} in them becomes a free address.
 	A, B string
+	// TLS says that the servers speak TLS at {addr}.
+	TLS bool
 	// Pairs is the number of turns of each server, at least 5.
 	Pairs int
-	// Time is the length of one turn.
+	// Time is the length of one turn. A download takes as long as it takes.
 	Time time.Duration
 	// Connections is the number of connections at once.
 	Connections int
@@ -27,19 +33,24 @@ type Config struct {
 	Say func(string)
 }
 
-// Default returns five turns of a second for each server. The commands are still missing.
+// Default returns 300 turns of 50 ms for each server. The commands are still missing.
 func Default() Config {
-	return Config{Pairs: 5, Time: time.Second, Connections: 32, DownloadSize: 256 << 20}
+	return Config{Pairs: 300, Time: 50 * time.Millisecond, Connections: 32, DownloadSize: 32 << 20}
 }
 
-const fewestPairs = 5
+const (
+	fewestPairs = 5
+	mostPairs   = 100_000
+	// warmUp is how long each server gets each kind of load before the turns that count.
+	warmUp = 500 * time.Millisecond
+)
 
 func (c Config) check() error {
 	switch {
 	case c.A == "" || c.B == "":
 		return errors.New("storm: bench needs two commands")
-	case c.Pairs < fewestPairs || c.Pairs > 1000:
-		return fmt.Errorf("storm: bench needs between %d and 1000 pairs", fewestPairs)
+	case c.Pairs < fewestPairs || c.Pairs > mostPairs:
+		return fmt.Errorf("storm: bench needs between %d and %d pairs", fewestPairs, mostPairs)
 	case c.Time <= 0 || c.Connections <= 0 || c.DownloadSize < 0:
 		return errors.New("storm: bench needs a positive time and number of connections")
 	}
@@ -55,6 +66,8 @@ type Report struct {
 	CallsA, CallsB map[string]int
 	NoCalls        string
 	DownloadSize   int64
+	Pairs          int
+	Time           time.Duration
 	ServerCPUs     []int // the CPUs of the servers; nil if there is only one CPU
 	ClientCPUs     []int
 }
@@ -85,7 +98,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		say = func(string) {}
 	}
 	cpus := plan()
-	rep := &Report{A: cfg.A, B: cfg.B, DownloadSize: cfg.DownloadSize, ServerCPUs: cpus.server, ClientCPUs: cpus.client}
+	rep := &Report{A: cfg.A, B: cfg.B, DownloadSize: cfg.DownloadSize, Pairs: cfg.Pairs, Time: cfg.Time, ServerCPUs: cpus.server, ClientCPUs: cpus.client}
 	var contestants [servers]*contestant
 	defer func() {
 		for _, c := range contestants {
@@ -95,7 +108,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 	}()
 	for i, command := range [servers]string{cfg.A, cfg.B, cfg.B} {
-		c, err := start(ctx, command, cpus.server)
+		c, err := start(ctx, command, cfg.TLS, cpus.server)
 		if err != nil {
 			return nil, err
 		}
@@ -118,44 +131,54 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return rep, nil
 }
 
+const (
+	perRequest    = "requests/s"
+	perConnection = "connections/s"
+)
+
 // measurement is one kind of load. It gives a rate, and the CPU time of the server for each unit.
 type measurement struct {
 	name, unit, costUnit string
 	costScale            float64 // CPU seconds per unit, times this
-	run                  func(ctx context.Context, c *contestant, cfg Config) (units float64, err error)
+	open                 func(ctx context.Context, c *contestant, cfg Config) (load, error)
 }
 
 func measurements(cfg Config) []measurement {
 	all := []measurement{
-		{"keep-alive", "requests/s", "CPU µs/request", 1e6, keepAlive},
-		{"one connection per request", "connections/s", "CPU µs/connection", 1e6, onePerRequest},
+		{"keep-alive", perRequest, "CPU µs/request", 1e6, openKeepAlive},
+		{"one connection per request", perConnection, "CPU µs/connection", 1e6, openOnePerRequest},
 	}
 	if cfg.DownloadSize > 0 {
-		all = append(all, measurement{"download", "MiB/s", "CPU ms/GiB", 1e3 * 1024, download})
+		all = append(all, measurement{"download", "MiB/s", "CPU ms/GiB", 1e3 * 1024, openDownload})
 	}
 	return all
 }
 
 func (m measurement) take(ctx context.Context, cfg Config, cs [servers]*contestant, rep *Report, say func(string)) error {
+	say(fmt.Sprintf("%s, %d rounds", m.name, cfg.Pairs))
+	var loads [servers]load
+	for i, c := range cs {
+		l, err := m.open(ctx, c, cfg)
+		if err != nil {
+			return m.failed(c, err)
+		}
+		defer l.close()
+		loads[i] = l
+	}
+	warm := max(1, int(warmUp/cfg.Time))
 	var rates, costs [servers][]float64
-	// Round 0 warms up and is not counted.
-	for round := range cfg.Pairs + 1 {
-		say(fmt.Sprintf("%s, round %d of %d", m.name, round, cfg.Pairs))
+	for round := range warm + cfg.Pairs {
 		for _, i := range order(round) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			cpu, begin := cs[i].cpuTime(), time.Now()
-			units, err := m.run(ctx, cs[i], cfg)
+			rate, cost, err := turn(loads[i], cs[i])
 			if err != nil {
-				return fmt.Errorf("storm: %s of %q: %w", m.name, cs[i].command, err)
+				return m.failed(cs[i], err)
 			}
-			elapsed := time.Since(begin).Seconds()
-			if round == 0 || units == 0 || elapsed == 0 {
-				continue
+			if round >= warm {
+				rates[i], costs[i] = append(rates[i], rate), append(costs[i], cost*m.costScale)
 			}
-			rates[i] = append(rates[i], units/elapsed)
-			costs[i] = append(costs[i], (cs[i].cpuTime()-cpu).Seconds()/units*m.costScale)
 		}
 	}
 	for _, r := range []struct {
@@ -170,7 +193,20 @@ func (m measurement) take(ctx context.Context, cfg Config, cs [servers]*contesta
 	return nil
 }
 
-// order reverses from round to round, so that a drift of the machine favours neither server.
+func (m measurement) failed(c *contestant, err error) error {
+	return fmt.Errorf("storm: %s of %q: %w", m.name, c.command, err)
+}
+
+// turn returns the units per second, and the CPU seconds of the server per unit.
+func turn(l load, c *contestant) (rate, cost float64, err error) {
+	cpu, begin := c.cpuTime(), time.Now()
+	units, err := l.run()
+	elapsed := time.Since(begin).Seconds()
+	return units / elapsed, (c.cpuTime() - cpu).Seconds() / units, err
+}
+
+// order reverses from round to round, so that a drift of the machine favours neither server. B is always in the middle: the
+// other two are its neighbours.
 func order(round int) [servers]int {
 	if round%2 == 0 {
 		return [servers]int{serverNoise, serverB, serverA}

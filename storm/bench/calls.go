@@ -67,7 +67,7 @@ func calls(ctx context.Context, cfg Config, c *contestant) (map[string]int, erro
 		err = fmt.Errorf("strace did not attach within %v", attachLimit)
 	}
 	if err == nil {
-		err = fetchWhole(ctx, c, cfg)
+		err = fetchWhole(ctx, c, cfg.DownloadSize)
 	}
 	_ = cmd.Process.Signal(syscall.SIGINT)
 	<-drained

@@ -15,14 +15,36 @@ func (rep *Report) WriteTable(w io.Writer) error {
 	} else {
 		b.WriteString("not pinned: there is only one CPU\n")
 	}
+	fmt.Fprintf(&b, "%d turns of %v for each; in brackets: the interval of 95 %% confidence\n", rep.Pairs, rep.Time)
 	const layout = "%-44s %12s %12s   %-22s %s\n"
-	fmt.Fprintf(&b, "\n"+layout, "median of the turns", "A", "B", "A to B (spread)", "B to B, the noise (spread)")
+	fmt.Fprintf(&b, "\n"+layout, "median of the turns", "A", "B", "A to B", "B to B, the noise")
 	for _, r := range rep.Rows {
 		fmt.Fprintf(&b, layout, r.Name+", "+r.Unit, number(median(r.A)), number(median(r.B)), r.Ratio, r.Noise)
 	}
 	rep.writeCalls(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Decide says in words whether requests and connections per second reach the bar. Failed says that one is below it, unsure that the interval of one has
+// the bar in it.
+func (rep *Report) Decide(bar float64) (lines []string, failed, unsure bool) {
+	for _, r := range rep.Rows {
+		if r.Unit != perRequest && r.Unit != perConnection {
+			continue
+		}
+		switch {
+		case r.Ratio.High < bar:
+			failed = true
+			lines = append(lines, fmt.Sprintf("%s: %v is below the bar of %.3f", r.Name, r.Ratio, bar))
+		case r.Ratio.Low >= bar:
+			lines = append(lines, fmt.Sprintf("%s: %v is not below the bar of %.3f", r.Name, r.Ratio, bar))
+		default:
+			unsure = true
+			lines = append(lines, fmt.Sprintf("%s: %v may be below or above the bar of %.3f: measure more -pairs", r.Name, r.Ratio, bar))
+		}
+	}
+	return lines, failed, unsure
 }
 
 func number(v float64) string {
@@ -32,7 +54,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-func (r Ratio) String() string { return fmt.Sprintf("%.3f (%.3f–%.3f)", r.Median, r.Low, r.High) }
+func (r Ratio) String() string { return fmt.Sprintf("%.3f [%.3f, %.3f]", r.Median, r.Low, r.High) }
 
 func (rep *Report) writeCalls(b *strings.Builder) {
 	switch {

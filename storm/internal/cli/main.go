@@ -11,8 +11,8 @@ import (
 // Exit statuses.
 const (
 	exitGood   = 0
-	exitLost   = 1 // a request was lost, or a rate was below the bar
-	exitFailed = 2 // storm could not run, or a restart failed
+	exitLost   = 1 // a request was lost, a connection has not stayed, or a rate was below the bar
+	exitFailed = 2 // storm could not run or cannot tell, or a restart failed
 )
 
 const overview = `storm puts load on an HTTP server, restarts it, and counts what the clients lose.
