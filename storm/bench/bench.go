@@ -41,8 +41,9 @@ func Default() Config {
 const (
 	fewestPairs = 5
 	mostPairs   = 100_000
-	// warmUp is how long each server gets each kind of load before the turns that count.
-	warmUp = 500 * time.Millisecond
+	// Each server gets each kind of load for so many turns, or for so long, before the turns that count.
+	warmTurns = 10
+	warmTime  = 500 * time.Millisecond
 )
 
 func (c Config) check() error {
@@ -165,7 +166,7 @@ func (m measurement) take(ctx context.Context, cfg Config, cs [servers]*contesta
 		defer l.close()
 		loads[i] = l
 	}
-	warm := max(1, int(warmUp/cfg.Time))
+	warm := min(warmTurns, max(1, int(warmTime/cfg.Time)))
 	var rates, costs [servers][]float64
 	for round := range warm + cfg.Pairs {
 		for _, i := range order(round) {
