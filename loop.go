@@ -107,9 +107,10 @@ type (
 		conn   *channel.Conn
 		source wire.Source
 	}
-	confirmed     struct{}                          // the predecessor has let go
-	ancestorEnded struct{ line handshake.Lifeline } // one of the earlier generations
-	ancestorsGone struct{}                          // all of them
+	confirmed     struct{}                                 // the predecessor has let go
+	ancestorEnded struct{ line handshake.Lifeline }        // one of the earlier generations
+	ancestorsGone struct{}                                 // all of them
+	heardOut      struct{ receivers []*transfer.Receiver } // nothing more comes from these
 
 	// From the drain.
 	successorDied struct{}
@@ -167,6 +168,12 @@ func (l *loop) handle(m message) {
 			l.confirm() // nobody can serve again
 		}
 	case ancestorsGone:
+		l.hearOut()
+	case heardOut:
+		if !slices.Equal(m.receivers, l.receivers) {
+			l.hearOut() // one has led to another
+			break
+		}
 		close(l.r.alone)
 	case successorDied:
 		l.mourn()

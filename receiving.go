@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"syscall"
 
 	"example.com/restart/internal/channel"
@@ -40,6 +41,23 @@ func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
 const maxReceivers = 256
 
 var errReceivers = fmt.Errorf("%d are open", maxReceivers)
+
+// hearOut waits until everything has been received that earlier generations have
+// sent, which have ended. Only then is this process alone: their last states are
+// merged.
+func (l *loop) hearOut() {
+	receivers, mail := slices.Clone(l.receivers), l.mail
+	l.goroutines.Go(func() {
+		for _, r := range receivers {
+			select {
+			case <-r.Done():
+			case <-mail.closed:
+				return // the loop ends
+			}
+		}
+		mail.post(heardOut{receivers})
+	})
+}
 
 // passOn returns a function that passes receivers on to the successor.
 func (l *loop) passOn(receivers []*transfer.Receiver) func() {

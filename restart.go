@@ -217,7 +217,8 @@ func (r *Restarter) Serving() <-chan struct{} { return r.serving }
 func (r *Restarter) Draining() <-chan struct{} { return r.draining }
 
 // Alone returns a channel that is closed when this process serves and the
-// processes of all earlier generations have ended, however they ended. Work that
+// processes of all earlier generations have ended, however they ended. No
+// MergeState of a [StateMerger] is called after that. Work that
 // only one process may do, such as running jobs or opening a database that locks
 // its file, should wait for it: an earlier generation may still be at it, also
 // after its Run has returned. The channel is never closed unless Run runs.

@@ -241,6 +241,9 @@ func (r *Receiver) Stop(within time.Duration) bool {
 	}
 }
 
+// Done returns a channel that is closed when nothing is received any more.
+func (r *Receiver) Done() <-chan struct{} { return r.done }
+
 // PassOn sends the channel itself to the successor at the other end of to,
 // after Stop. names says what we call the listeners, by our predecessor's names.
 func (r *Receiver) PassOn(to *channel.Conn, names map[string]string) error {
