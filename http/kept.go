@@ -88,7 +88,10 @@ func (k *kept) joinDrain() {
 // hijack notes that the connection is the handler's. It reports whether it can
 // move as a WebSocket.
 func (k *kept) hijack() bool {
-	if k.kind != keptWebSocket || k.unsealed.Load() == nil && k.c.sentEarly() {
+	sealed := k.unsealed.Load() != nil
+	if ahead, ok := k.c.byteAhead(); ok && k.kind == keptWebSocket && !sealed {
+		k.in.follow(ahead) // the handler gets it from net/http's buffer
+	} else if k.kind != keptWebSocket || !sealed && k.c.sentEarly() {
 		if k.from == nil {
 			k.c.kept.Store(nil)
 			return false

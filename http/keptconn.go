@@ -77,7 +77,22 @@ func (c *conn) pin() {
 func (c *conn) sentEarly() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return string(c.life.last[:]) != "\n\r\n"
+	return c.life.last != headEnd
+}
+
+var headEnd = [...]byte{'\n', '\r', '\n'}
+
+// byteAhead returns the one byte that net/http has read behind the head of the
+// request while the handler ran: it waits for one, to see whether the client goes.
+// It finds the first byte of a message where a library answers the handshake
+// before it hijacks.
+func (c *conn) byteAhead() (b []byte, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alone {
+		return nil, false
+	}
+	return []byte{c.life.last[len(c.life.last)-1]}, true
 }
 
 // tellAtOnce tells the handler of a stream, which moves then: nobody comes back.
