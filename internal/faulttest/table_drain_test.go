@@ -13,18 +13,21 @@ var faultsInTheDrain = []fault{
 		name: "new dies", what: "the new process dies while the old one drains",
 		steps: []step{atRequest}, deed: killed, do: untilGone,
 		serves: nobodyServes, leavesFiles: true, askerMayGo: true,
+		logs:   "restart: the successor died: nobody serves now",
 		advice: "start the program again. `Options.Probation` is for releases that fail late",
 	},
 	{
 		name: "new panics", what: "the new process panics at its first request",
 		steps: []step{atRequest}, deed: panics, do: untilGone,
 		serves: nobodyServes, leavesFiles: true, askerMayGo: true,
+		logs:   "restart: the successor died: nobody serves now",
 		advice: "the same",
 	},
 	{
 		name: "new dies while connections move", what: "the new process dies while connections move. Those on their way are closed, because it may have begun to answer",
 		steps: []step{atHandOver}, deed: killed, do: untilGone,
 		serves: nobodyServes, leavesFiles: true, askerMayGo: true,
+		logs:   "restart: the successor died: nobody serves now",
 		advice: "the same",
 	},
 	{

@@ -24,7 +24,7 @@ var faultsUnderSystemd = []fault{
 			return o
 		},
 		serves: oldServes, says: "failed in phase commit: …no such file or directory…",
-		logs:   "restart: systemd does not know the state of this process",
+		logs:   "restart: the service manager does not know the state of this process",
 		advice: "see [systemd.md](systemd.md#the-unit)",
 	},
 	{
