@@ -1,3 +1,5 @@
+//go:build !restart_portable
+
 package manager
 
 import (

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !restart_portable
 
 package systemdtest
 
