@@ -82,21 +82,26 @@ func TestHammerEarlierAtOnce(t *testing.T) {
 
 // What is known of a generation comes with its channel.
 func TestEarlierGenerationOfAChannel(t *testing.T) {
-	x := start(t, Options{}, fakeSystem()).serving()
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.inherit(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inScript(func() { o.toServing(wire.Go{}) })
+	x.reached(StateServing, 1)
 	ours, theirs, err := channel.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer theirs.Close()
-	source := wire.Source{Progress: wire.Progress{Generation: 7, Connections: 4}}
+	source := wire.Source{Progress: wire.Progress{Generation: 3, Connections: 4}}
 	recipient{x.r, x.r.mail}.Follow(ours, source)
 	x.inLoop(func(*loop) {})
-	x.r.earlierMu.Lock()
-	if got := x.r.earlierConns[7]; got != 4 {
-		t.Errorf("got %d connections, want 4", got)
+	if got := x.r.Status().Draining; len(got) != 1 || got[0].Connections != 4 {
+		t.Errorf("got %+v, want 4 connections", got)
 	}
-	x.r.earlierMu.Unlock()
-	if err := x.r.HammerEarlier(7); err != nil {
+	if err := x.r.HammerEarlier(3); err != nil {
 		t.Error(err)
 	}
 }

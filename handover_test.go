@@ -232,8 +232,10 @@ func TestHandoverKnowsWhatIsAdopted(t *testing.T) {
 				p.send(wire.TypeServing, wire.Serving{})
 				p.recv()
 			}))
-			if _, err := r.Add("web", "tcp", "127.0.0.1:0", s); err != nil {
-				t.Fatal(err)
+			for name, service := range map[string]Service{"web": s, "other": newTestService()} {
+				if _, err := r.Add(name, "tcp", "127.0.0.1:0", service); err != nil {
+					t.Fatal(err)
+				}
 			}
 			x := &run{t: t, r: r, result: make(chan error, 1)}
 			x.run()
