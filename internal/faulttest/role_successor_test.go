@@ -29,11 +29,11 @@ func playSuccessor(dir string, o order) {
 	}
 	p := &playedSuccessor{script: newScript(dir, o, conn)}
 	err = p.follow()
-	if err == errSaid && o.Step == atHandOver {
-		select {} // serves on
-	}
 	if err == errSaid {
 		p.untilToldOff()
+		if o.Step == atHandOver {
+			select {} // serves on
+		}
 	}
 	die("script: %v", err)
 }
