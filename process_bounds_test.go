@@ -50,6 +50,8 @@ func TestHammerEndsServicesThatIgnoreEverything(t *testing.T) {
 			}
 			if strings.HasSuffix(name, "replaced") {
 				s.stop()
+			} else {
+				s.WaitEnd()
 			}
 		})
 	}
