@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -17,6 +18,8 @@ type response struct {
 	frames frames
 	chunks chunks
 
+	ahead   []byte        // a frame's header that goes out with its payload
+	both    [2][]byte     // for pass: it need not be allocated for each message
 	held    []byte        // the beginning of a frame's header that may be a close frame's
 	ended   bool          // no frame may begin any more; the end of a stream was held back
 	back    []byte        // what was held back
@@ -80,7 +83,15 @@ func (k *kept) pass(b []byte) (int, error) {
 		k.records.passed += len(b)
 		return len(b), nil
 	}
-	return k.c.wire().Write(b)
+	if len(k.out.ahead) == 0 {
+		return k.c.wire().Write(b)
+	}
+	k.out.both = [2][]byte{k.out.ahead, b}
+	all := net.Buffers(k.out.both[:])
+	n, err := all.WriteTo(k.c.wire())
+	n -= int64(len(k.out.ahead))
+	k.out.ahead = k.out.ahead[:0]
+	return int(max(n, 0)), err
 }
 
 // writeHead passes the head of a response on or, if the client has it already,
@@ -187,9 +198,20 @@ func (k *kept) writeFrames(p []byte) (int, error) {
 	case k.over.Load():
 		return k.writeLast(p)
 	}
+	out := &k.out
+	alone := out.frames.between() && len(p) >= 2 && len(p) == headerSize(p[1])
+	if alone && len(out.ahead) == 0 && p[1]&0x7f > 0 {
+		// The library writes a header and the payload at once, but net.Buffers
+		// makes two writes of that for who is not of package net. A header alone
+		// says nothing, so it can wait for the second one, which makes one system
+		// call of both.
+		out.ahead = append(out.ahead, p...)
+		out.frames.follow(p)
+		return len(p), nil
+	}
 	n, err := k.pass(p)
-	k.out.frames.follow(p[:n])
-	if k.out.frames.closes {
+	out.frames.follow(p[:n])
+	if out.frames.closes {
 		k.stays.Store(true)
 	}
 	return n, err

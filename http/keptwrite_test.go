@@ -4,6 +4,8 @@ package restarthttp
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -183,5 +185,43 @@ func testWriteThatNeverEnds(t *testing.T, tr transport) {
 	}
 	if _, err := nextMessage(c.br); err == nil {
 		t.Error("the connection is open")
+	}
+}
+
+// A countingTCP counts the writes that are no writev(2).
+type countingTCP struct {
+	*net.TCPConn
+	writes int
+}
+
+func (c *countingTCP) Write(p []byte) (int, error) { c.writes++; return c.TCPConn.Write(p) }
+
+// A header goes out with its payload, in one system call, also when the move
+// begins between them. One without a payload goes out at once.
+func TestHeaderGoesOutWithItsPayload(t *testing.T) {
+	for _, moves := range []bool{false, true} {
+		p := &pair{t: t}
+		client, server := p.tcp()
+		below := &countingTCP{TCPConn: server.(*net.TCPConn)}
+		k := newKept(newConn(below, newConns(nil), movable), keptWebSocket, nil)
+		k.out.stage = stageFrames
+		empty, whole := aFrame(9, true, false, 0), text("hello")
+		k.write(empty)
+		k.write(whole[:2])
+		k.over.Store(moves)
+		if n, err := k.write(whole[2:4]); n != 2 || err != nil {
+			t.Errorf("got %d, %v", n, err)
+		}
+		k.write(whole[4:])
+		if below.writes != 2 { // the empty frame and the rest
+			t.Errorf("%d writes", below.writes)
+		}
+		got := make([]byte, len(empty)+len(whole))
+		if _, err := io.ReadFull(client, got); string(got) != string(empty)+string(whole) || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		if !k.out.frames.whole() {
+			t.Error("the message is not whole")
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (r *run) prepareKeep(w http.ResponseWriter, req *http.Request) http.Respons
 // An upgrader lets the handler of an upgrade have a connection that knows writev(2):
 // libraries for WebSockets write the header of a message and its payload in one
 // system call then (net.Buffers). One that is kept does not know it, for its
-// messages are followed.
+// messages are followed; it puts them together again, see kept.writeFrames.
 type upgrader struct {
 	http.ResponseWriter
 	conn *conn
