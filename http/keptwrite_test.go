@@ -180,6 +180,7 @@ func testWriteThatNeverEnds(t *testing.T, tr transport) {
 	c.upgrade()
 	p.drain()
 	p.end()
+	poll(t, "the end of the second handler", func() bool { return e.ended.Load() > 0 })
 	if p.moved() != 0 || e.resumed.Load() != 1 || e.ended.Load() != 1 || e.movedAway.Load() != 1 {
 		t.Errorf("moved %d, resumed %d, ended %d, moved away %d (%v)", p.moved(), e.resumed.Load(), e.ended.Load(), e.movedAway.Load(), e.lastErr.Load())
 	}

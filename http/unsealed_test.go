@@ -20,6 +20,7 @@ import (
 func TestHeaderBeforeHijack(t *testing.T) { overEach(t, testHeaderBeforeHijack) }
 
 func testHeaderBeforeHijack(t *testing.T, tr transport) {
+	hijacked := make(chan struct{}, 2)
 	p := tr.pair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		me := w.Header().Get("Served-By")
 		Keep(r, nil)
@@ -32,6 +33,7 @@ func testHeaderBeforeHijack(t *testing.T, tr transport) {
 			t.Error(err)
 			return
 		}
+		hijacked <- struct{}{}
 		defer c.Close()
 		for {
 			m, err := nextMessage(brw.Reader)
@@ -44,6 +46,7 @@ func testHeaderBeforeHijack(t *testing.T, tr transport) {
 	}))
 	c := tr.dial(p)
 	c.upgrade()
+	<-hijacked // what comes before may be read by net/http
 	c.send(masked(1, true, "a"))
 	c.hears("old a")
 	p.drain()
