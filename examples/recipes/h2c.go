@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 The recipe is for programs that use this package still.
+
 package main
 
 import (
