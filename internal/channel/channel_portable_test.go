@@ -200,6 +200,7 @@ func TestDeathInTheMiddleOfAFrame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.SetReadDeadline(time.Now().Add(10 * time.Second))
 		write(t, a, frame[:n], int(w.Fd()))
 		w.Close()
 		a.Close()
@@ -223,6 +224,7 @@ func TestCloseInTheMiddleOfAFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	r.SetReadDeadline(time.Now().Add(10 * time.Second))
 	write(t, a, encoded(t, "words")[:20], int(w.Fd()))
 	w.Close()
 	begin(t, b)
