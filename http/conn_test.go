@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -86,10 +87,14 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 // However the drain and the bytes of a request meet, no deadline in the past is in
 // force when both are over: it would end the reading of the request.
 func TestDrainMeetsBytes(t *testing.T) {
-	for range 20_000 {
+	for range 60_000 {
 		s := &scripted{reads: []read{{data: "GET"}}}
-		h := newHome()
-		c := h.conn(s, movable)
+		c := newHome().conn(s, movable)
+		s.onRead = func() {
+			for c.mode() == modeServe { // the bytes come as the drain begins
+				runtime.Gosched()
+			}
+		}
 		var both sync.WaitGroup
 		both.Go(func() { c.begin(modeMove, nil) })
 		both.Go(func() { c.Read(make([]byte, 4096)) })
