@@ -203,7 +203,7 @@ func (c *conn) noteRead(p []byte, n int, err error) action {
 		c.alone = n == 1 && len(p) == 1 && c.life.last == headEnd
 		v = c.life.arrived(p[:n])
 		g = c.noteHTTP2Locked(p[:n], before)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case c.life.mode == modeMove && errors.Is(err, os.ErrDeadlineExceeded):
 		v = c.life.timedOut(len(p))
 	}
 	release, _ := c.carryOutLocked(v)

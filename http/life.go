@@ -177,7 +177,7 @@ func (l *life) arrived(b []byte) (v verdict) {
 }
 
 // timedOut is a read that a deadline ended with nothing read, and that had room
-// for so many bytes.
+// for so many bytes. It means something in modeMove only.
 func (l *life) timedOut(room int) verdict {
 	if l.mode != modeMove || !l.untouched() {
 		return verdict{}

@@ -90,7 +90,8 @@ func (r *run) follow(s *http.Server) {
 		if h, ok := nc.(*secureHTTP2); ok {
 			nc = h.Conn
 		}
-		if c := unwrap(nc); c != nil && c.isProbed() && state != http.StateClosed {
+		c := unwrap(nc)
+		if c != nil && c.isProbed() && state != http.StateClosed {
 			return // nobody has sent this request
 		}
 		// A deadline that the program sets for an idle connection must not seem
@@ -98,7 +99,7 @@ func (r *run) follow(s *http.Server) {
 		if state == http.StateIdle && connState != nil {
 			connState(nc, state)
 		}
-		if c := unwrap(nc); c != nil {
+		if c != nil {
 			c.stateChanged(nc, state)
 		}
 		if state != http.StateIdle && connState != nil {
