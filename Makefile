@@ -7,8 +7,8 @@ GO ?= go
 test: ## all tests of all modules in go.work
 	$(GO) test work
 
-race: ## the same with the race detector, in random order
-	$(GO) test -race -shuffle=on work
+race: ## those of the library and of storm with the race detector, in random order
+	scripts/test-race
 
 lint: tools ## formatting, vet, staticcheck
 	@test -z "$$(bin/gofumpt -l $$(git ls-files '*.go'))" || \
