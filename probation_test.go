@@ -27,22 +27,17 @@ func onProbation(then func(*peer)) func(*peer) {
 // claimingOnProbation claims what the first function says.
 func claimingOnProbation(claimed func(*peer) []string, then func(*peer)) func(*peer) {
 	return func(p *peer) {
-		p.goOnProbation(claimed)
+		p.manifest()
+		p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: claimed(p), Probation: true})
+		p.want(wire.TypeCommit, nil)
+		p.send(wire.TypeCommitted, wire.Committed{})
+		var g wire.Go
+		p.want(wire.TypeGo, &g)
+		if !g.Probation {
+			p.fatalf("script: got %+v, want a probation", g)
+		}
 		p.send(wire.TypeServing, wire.Serving{})
 		then(p)
-	}
-}
-
-// goOnProbation follows the handshake up to "go".
-func (p *peer) goOnProbation(claimed func(*peer) []string) {
-	p.manifest()
-	p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: claimed(p), Probation: true})
-	p.want(wire.TypeCommit, nil)
-	p.send(wire.TypeCommitted, wire.Committed{})
-	var g wire.Go
-	p.want(wire.TypeGo, &g)
-	if !g.Probation {
-		p.fatalf("script: got %+v, want a probation", g)
 	}
 }
 
@@ -409,30 +404,6 @@ func TestSIGHUPIsPassedOnInTheProbation(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("the successor has got no signal")
-	}
-	x.drained()
-}
-
-// A stop that comes while the successor begins to serve ends the probation.
-func TestStopOnTheWayToAProbation(t *testing.T) {
-	begun, release := make(chan struct{}), make(chan struct{})
-	x := start(t, Options{Probation: time.Hour}, spawning(t, func(p *peer) {
-		p.goOnProbation((*peer).claimed)
-		close(begun)
-		<-release
-		p.send(wire.TypeServing, wire.Serving{})
-		untilLeft(p)
-	})).serving()
-	result := make(chan error, 1)
-	go func() { result <- x.r.Restart(t.Context()) }()
-	<-begun
-	x.signal(syscall.SIGTERM)
-	for stopping := false; !stopping; { // until the Restarter knows
-		x.inLoop(func(l *loop) { stopping = l.attempt.thenStop != "" })
-	}
-	close(release)
-	if err := <-result; err != nil {
-		t.Errorf("Restart: %v", err)
 	}
 	x.drained()
 }

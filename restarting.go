@@ -18,7 +18,7 @@ type attempt struct {
 	began    time.Time
 	cancel   context.CancelCauseFunc
 	reply    func(error)
-	thenStop string // not empty: stop if this process serves on, and why
+	thenStop string // not empty: stop if the attempt fails, and why
 	again    again
 }
 
@@ -218,10 +218,10 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	}
 	a.reply(err)
 	switch {
-	case l.state == StateDraining:
+	case err == nil:
 	case a.thenStop != "":
 		l.stop(a.thenStop)
-	case err != nil && a.again != notAsked:
+	case a.again != notAsked:
 		l.askAgain()
 	}
 }

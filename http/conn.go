@@ -53,32 +53,27 @@ func newConn(c net.Conn, home *conns, m mobility) *conn {
 	return &conn{Conn: c, home: home, tapped: t, life: life{mobility: m, sealed: sealed}}
 }
 
-// carryOutLocked does what v demands, which only holds until the next event: the
-// lock must not have been given up since. It returns what gives the turn back,
-// nil if there is nothing to give; the caller calls it without the lock.
+// carryOutLocked does what v demands for the deadline. It returns what gives the
+// turn back, nil if there is nothing to give; the caller calls it without the
+// lock.
 func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
-	if v.turn == turnOver {
-		release, c.release = c.release, nil
-	}
-	return release, c.enforceLocked(v.deadline)
-}
-
-// enforceLocked puts in force the read deadline that d names.
-func (c *conn) enforceLocked(d deadline) error {
-	switch d {
+	switch v.deadline {
 	case deadlineKeep:
 	case deadlineAsked:
-		return c.limitLocked(c.asked)
+		err = c.limitLocked(c.asked)
 	case deadlinePast:
-		return c.limitLocked(time.Unix(1, 0))
+		err = c.limitLocked(time.Unix(1, 0))
 	case deadlineLinger:
 		end := time.Now().Add(c.home.lingerTime())
 		if !c.asked.IsZero() && c.asked.Before(end) {
 			end = c.asked
 		}
-		return c.limitLocked(end)
+		err = c.limitLocked(end)
 	}
-	return nil
+	if v.turn == turnOver {
+		release, c.release = c.release, nil
+	}
+	return release, err
 }
 
 // limitLocked puts a read deadline in force. net/http sets none where there is
@@ -120,7 +115,6 @@ func (c *conn) begin(m mode, release func()) {
 	c.mu.Lock()
 	c.release = release
 	v := c.life.begin(m)
-	_ = c.enforceLocked(v.deadline)
 	c.mu.Unlock()
 	moves := c.beginKept(m)
 	c.mu.Lock()
@@ -135,7 +129,7 @@ func (c *conn) begin(m mode, release func()) {
 	default:
 		c.signal.sendWithin(within)
 	}
-	release, _ = c.carryOutLocked(verdict{turn: v.turn})
+	release, _ = c.carryOutLocked(v)
 	looked, _ := c.carryOutLocked(c.lookLocked())
 	c.mu.Unlock()
 	call(release)

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"testing"
 	"time"
 )
@@ -80,23 +79,6 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 	c.Close()
 	if h.moved != 0 || s.closed != 1 {
 		t.Errorf("got %d moves, %d closes; want 0, 1", h.moved, s.closed)
-	}
-}
-
-// However the drain and the bytes of a request meet, no deadline in the past is in
-// force when both are over: it would end the reading of the request.
-func TestDrainMeetsBytes(t *testing.T) {
-	for range 20_000 {
-		s := &scripted{reads: []read{{data: "GET"}}}
-		h := newHome()
-		c := h.conn(s, movable)
-		var both sync.WaitGroup
-		both.Go(func() { c.begin(modeMove, nil) })
-		both.Go(func() { c.Read(make([]byte, 4096)) })
-		both.Wait()
-		if past(s.deadline) {
-			t.Fatal("a deadline in the past is in force after bytes of a request have come")
-		}
 	}
 }
 
