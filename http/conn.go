@@ -115,21 +115,21 @@ func (c *conn) begin(m mode, release func()) {
 	c.mu.Lock()
 	c.release = release
 	v := c.life.begin(m)
+	// Now: a read that ends afterwards may put another deadline in force.
+	_, _ = c.carryOutLocked(verdict{deadline: v.deadline})
 	c.mu.Unlock()
-	moves := c.beginKept(m)
+	leaving := c.beginKept(m)
 	c.mu.Lock()
-	within := c.home.lingerTime()
-	switch moves {
-	case keptWebSocket: // its read says it
+	switch leaving {
+	case keptWebSocket: // its handler learns of the move by its read
 		v.turn = turnKept
 		time.AfterFunc(turnBound, c.giveTurnBack)
-	case keptStream:
-		within = 0
-		fallthrough
+	case keptStream: // its client does not come back, so there is nothing to spread
+		c.signal.sendWithin(0)
 	default:
-		c.signal.sendWithin(within)
+		c.signal.sendWithin(c.home.lingerTime())
 	}
-	release, _ = c.carryOutLocked(v)
+	release, _ = c.carryOutLocked(verdict{turn: v.turn})
 	looked, _ := c.carryOutLocked(c.lookLocked())
 	c.mu.Unlock()
 	call(release)
