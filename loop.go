@@ -164,7 +164,7 @@ func (l *loop) handle(m message) {
 		l.confirm()
 	case ancestorEnded:
 		l.log.Info("restart: an earlier generation has ended", "ended", m.line.Generation, "ended_pid", m.line.PID)
-		if m.line.PID == l.r.pred.PID {
+		if m.line.Generation == l.r.pred.Generation {
 			l.confirm() // nobody can serve again
 		}
 	case ancestorsGone:

@@ -106,9 +106,9 @@ func (l *loop) undo(err error) {
 
 // A trial is what the successor knows of its probation.
 type trial struct {
-	lasts bool
-	gave  bool   // back: the predecessor has been asked to serve again
-	then  func() // to be done when the trial is over; nil: nothing
+	lasts  bool
+	failed bool   // a service has, and the predecessor has been asked to serve again
+	then   func() // to be done when the trial is over; nil: nothing
 }
 
 // afterTrial asks for the end of the trial and does then what would change who
@@ -133,17 +133,14 @@ func (l *loop) confirm() {
 	if t.then != nil {
 		t.then()
 	}
-	if t.gave {
-		l.stop("a service failed, and the predecessor does not serve any more")
+	if t.failed {
+		l.stopFailed("a service failed, and the predecessor does not serve any more")
 	}
 }
 
 // giveBack asks the predecessor to serve again. It answers by "abort", see
-// disown.
-func (l *loop) giveBack(reason error) {
-	l.onTrial.gave = true
-	l.r.pred.GiveBack(reason)
-}
+// disown. If it has let go already, it ignores that: this process serves on.
+func (l *loop) giveBack(reason error) { l.r.pred.GiveBack(reason) }
 
 // endTrial is for a process that ends. If it was not disowned it stops in good
 // order, and the predecessor must not take that for its death.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/pidfile"
 	"example.com/restart/internal/wire"
@@ -39,6 +40,15 @@ func claimingOnProbation(claimed func(*peer) []string, then func(*peer)) func(*p
 		p.send(wire.TypeServing, wire.Serving{})
 		then(p)
 	}
+}
+
+// EndProbation lets the time of a probation be over, if there is one.
+func EndProbation(r *Restarter) {
+	r.mail.post(inLoop(func(l *loop) {
+		if l.probation != nil {
+			l.probation.timer.Reset(0)
+		}
+	}))
 }
 
 // untilLeft receives whatever comes, until the predecessor has left.
@@ -381,6 +391,114 @@ func TestTrialEndsEarly(t *testing.T) {
 			t.Errorf("got %v, want ErrStopped", err)
 		}
 	})
+}
+
+// An undo that comes when the predecessor has let go, or is dead, changes nothing:
+// a service that stopped for it would leave nobody.
+func TestUndoComesTooLate(t *testing.T) {
+	for name, then := range map[string]func(*oldProcess){
+		"it has let go": func(o *oldProcess) { o.send(wire.TypeConfirmed, wire.Confirmed{}) },
+		"it is dead":    (*oldProcess).die,
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOldProcess(t)
+			x := trying(t, o, Options{})
+			if err := x.r.Undo("the graphs are red"); err != nil {
+				t.Fatal(err)
+			}
+			inScript(func() {
+				o.want(wire.TypeGiveBack, nil)
+				then(o)
+			})
+			for x.r.Status().OnProbation {
+				runtime.Gosched()
+			}
+			x.inLoop(func(*loop) {}) // has done what comes with the end of the probation
+			if got := x.r.Status().State; got != StateServing {
+				t.Errorf("got state %v, want serving", got)
+			}
+			x.answers("new")
+		})
+	}
+}
+
+// The restart that ends the probation may bring the cure for the failure.
+func TestServiceFailsWhileARestartWaitsForTheEndOfTheProbation(t *testing.T) {
+	o := newOldProcess(t)
+	o.bequeath()
+	x, err := o.newHeir(t, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.r.sys.start = spawning(t, takeOver).start
+	x.run()
+	inScript(func() { o.toServing(wire.Go{Probation: true}) })
+	x.reached(StateServing, 1)
+	result := make(chan error, 1)
+	go func() { result <- x.r.Restart(t.Context()) }()
+	inScript(func() { o.want(wire.TypeConfirm, nil) })
+	x.service.fail <- errors.New("on fire")
+	inScript(func() {
+		o.want(wire.TypeGiveBack, nil)
+		o.send(wire.TypeConfirmed, wire.Confirmed{})
+	})
+	if err := <-result; err != nil {
+		t.Errorf("Restart: got %v", err)
+	}
+	if err := x.returned(); err == nil || !strings.Contains(err.Error(), "on fire") {
+		t.Errorf("Run: got %v, want the failure", err)
+	}
+}
+
+// What stops a process that is about to be replaced, but comes too late to cancel
+// that, ends the probation before it has begun.
+func TestStoppedTooLateToCancelTheRestart(t *testing.T) {
+	for name, stop := range map[string]func(*run){
+		"signal":          func(x *run) { x.signal(syscall.SIGTERM) },
+		"a service fails": func(x *run) { x.service.fail <- errors.New("on fire") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			told, stopped := make(chan struct{}), make(chan struct{})
+			x := start(t, Options{Probation: time.Hour}, spawning(t, func(p *peer) {
+				p.manifest()
+				p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: p.claimed(), Probation: true})
+				p.want(wire.TypeCommit, nil)
+				p.send(wire.TypeCommitted, wire.Committed{})
+				p.want(wire.TypeGo, nil)
+				close(told)
+				<-stopped
+				p.send(wire.TypeServing, wire.Serving{})
+				p.want(wire.TypeConfirmed, nil)
+			})).serving()
+			result := make(chan error, 1)
+			go func() { result <- x.r.Restart(t.Context()) }()
+			<-told
+			stop(x)
+			for noted := false; !noted; {
+				x.inLoop(func(l *loop) { noted = l.attempt.thenStop != "" })
+			}
+			close(stopped)
+			if err := <-result; err != nil {
+				t.Errorf("Restart: got %v", err)
+			}
+			if err := x.returned(); (err != nil) != (name == "a service fails") {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
+// The end of a generation before the predecessor says nothing of that, even where
+// all have one PID, as in package restarttest.
+func TestProbationOutlivesEarlierGenerations(t *testing.T) {
+	o := newOldProcess(t)
+	x := trying(t, o, Options{})
+	x.inLoop(func(l *loop) {
+		l.handle(ancestorEnded{handshake.Lifeline{PID: l.r.pred.PID, Generation: l.r.pred.Generation - 1}})
+	})
+	if !x.r.Status().OnProbation {
+		t.Error("the probation is over")
+	}
 }
 
 // systemd and the keeper send SIGHUP to the process that they watch, which is the

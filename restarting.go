@@ -218,9 +218,9 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	}
 	a.reply(err)
 	switch {
-	case err == nil:
-	case a.thenStop != "":
+	case a.thenStop != "" && (err != nil || l.state == StateProbation):
 		l.stop(a.thenStop)
+	case err == nil:
 	case a.again != notAsked:
 		l.askAgain()
 	}

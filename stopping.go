@@ -101,17 +101,23 @@ func (l *loop) fail(err error) {
 	}
 	l.result = join(l.result, err)
 	if l.onTrial.lasts {
+		l.onTrial.failed = true
 		l.giveBack(err)
 		return
 	}
+	l.stopFailed(err.Error())
+}
+
+// stopFailed stops this process, one of whose services has failed.
+func (l *loop) stopFailed(why string) {
 	switch l.state {
 	case StateDraining:
 	case StateRestarting:
 		// The successor may be what is needed now, so it is not ended for our
 		// failure. If it fails too, this process stops.
-		l.attempt.thenStop = err.Error()
+		l.attempt.thenStop = why
 	default:
-		l.stop(err.Error())
+		l.stop(why)
 	}
 }
 
