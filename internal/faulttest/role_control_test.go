@@ -68,6 +68,7 @@ type status struct {
 func handleControl(mux *http.ServeMux, r *restart.Restarter) {
 	reply := func(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).Encode(v) } // the client may be gone
 	mux.HandleFunc("/restart", func(w http.ResponseWriter, _ *http.Request) {
+		<-r.Serving() // one service may answer before the next one accepts
 		reply(w, outcomeOf(r.Restart(context.Background())))
 	})
 	mux.HandleFunc("/cancel", func(w http.ResponseWriter, _ *http.Request) { reply(w, r.CancelRestart()) })
