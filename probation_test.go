@@ -458,8 +458,9 @@ func TestStoppedTooLateToCancelTheRestart(t *testing.T) {
 		"a service fails": func(x *run) { x.service.fail <- errors.New("on fire") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			told, stopped := make(chan struct{}), make(chan struct{})
+			told, stopped, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			x := start(t, Options{Probation: time.Hour}, spawning(t, func(p *peer) {
+				defer close(done)
 				p.manifest()
 				p.send(wire.TypeReady, wire.Ready{PID: os.Getpid(), Claimed: p.claimed(), Probation: true})
 				p.want(wire.TypeCommit, nil)
@@ -484,6 +485,7 @@ func TestStoppedTooLateToCancelTheRestart(t *testing.T) {
 			if err := x.returned(); (err != nil) != (name == "a service fails") {
 				t.Errorf("Run: %v", err)
 			}
+			<-done
 		})
 	}
 }
