@@ -15,29 +15,15 @@ import (
 // probe that is lost counts as a loss, like any other request.
 func (r *run) probe(ctx context.Context) (pid int) {
 	start := time.Now()
-	var body []byte
-	received, err := int64(0), error(nil)
 	conn, err := rawhttp.Dial(context.WithoutCancel(ctx), r.server.plainAddr(), nil, r.cfg.Timeout)
-	if err == nil {
-		defer conn.Close()
-		_ = conn.SetDeadline(start.Add(r.cfg.Timeout))
-		werr := conn.Write(fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", r.server.addrs.Plain))
-		var resp rawhttp.Response
-		resp, err = conn.ReadResponse(func(b []byte) error {
-			if len(body) < 4096 {
-				body = append(body, b...)
-			}
-			return nil
-		})
-		switch {
-		case err == nil && resp.Status != 200:
-			err = fmt.Errorf("%w: status %d", tally.ErrWrong, resp.Status)
-		case err != nil && werr != nil:
-			err = werr
-		}
-		received = conn.Received()
+	if err != nil {
+		r.probes.Record(start, time.Now(), 0, err)
+		return 0
 	}
-	r.probes.Record(start, time.Now(), received, err)
+	defer conn.Close()
+	_ = conn.SetDeadline(start.Add(r.cfg.Timeout))
+	body, err := r.ask(conn)
+	r.probes.Record(start, time.Now(), conn.Received(), err)
 	if err != nil {
 		return 0
 	}
@@ -49,6 +35,19 @@ func (r *run) probe(ctx context.Context) (pid int) {
 		r.answers.record(pid, time.Now())
 	}
 	return pid
+}
+
+// ask sends a GET and returns the beginning of the answer's body.
+func (r *run) ask(conn *rawhttp.Conn) (body []byte, err error) {
+	const kept = 4096 // enough to say which process sent it
+	resp, err := conn.RoundTrip(fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", r.server.addrs.Plain), func(b []byte) error {
+		body = append(body, b[:min(len(b), kept-len(body))]...)
+		return nil
+	})
+	if err == nil && resp.Status != 200 {
+		err = fmt.Errorf("%w: status %d", tally.ErrWrong, resp.Status)
+	}
+	return body, err
 }
 
 func addrPort(a net.Addr) netip.AddrPort {

@@ -18,7 +18,7 @@ import (
 
 var version = "1" // go build -ldflags "-X main.version=2"
 
-var me string // as the answers say it
+var me string // this process, as its answers name it
 
 func main() {
 	me = fmt.Sprintf("version=%s pid=%d", version, os.Getpid())
@@ -30,7 +30,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", hello)
 	mux.HandleFunc("GET /slow", slow)
-	// The load generator storm needs some endpoints more: POST /echo, GET
+	// The load generator storm needs some more endpoints: POST /echo, GET
 	// /download, and WebSockets that move.
 	mux.Handle("/", endpoints.Hooks{Keep: restarthttp.Keep, Draining: restart.Draining}.Handler(version))
 
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// me says which process answers.
+// hello says which process answers.
 func hello(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Served-By", me)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tidwall/redcon"
 
@@ -21,7 +22,7 @@ func newRedis(answer func(out []byte, command [][]byte) []byte) *tcp.Server {
 		for {
 			if len(unfinished) == 0 {
 				err := c.Wait()
-				if err == tcp.ErrDraining {
+				if errors.Is(err, tcp.ErrDraining) {
 					if c.Move(nil) == nil {
 						return // the successor answers the next command
 					}

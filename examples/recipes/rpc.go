@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/rpc"
 	"net/rpc/jsonrpc"
@@ -11,8 +12,8 @@ import (
 )
 
 // newJSONRPC makes a restart.Service of a server of net/rpc. The calls are JSON,
-// one on each line, as those of net/rpc/jsonrpc's client. Connections move between
-// two calls. The calls of one connection are answered one after the other.
+// one on each line, as net/rpc/jsonrpc's client sends them. Connections move
+// between two calls. The calls of one connection are answered one after the other.
 //
 // It does not work for net/rpc's usual encoding, gob: what goes over a connection
 // depends on what went over it before, and only the old process has seen that.
@@ -21,7 +22,7 @@ func newJSONRPC(s *rpc.Server) *tcp.Server {
 	return tcp.NewSessions(func(_ context.Context, c *tcp.Conn) {
 		for {
 			err := c.Wait()
-			if err == tcp.ErrDraining {
+			if errors.Is(err, tcp.ErrDraining) {
 				if c.Move(nil) == nil {
 					return // the successor answers the next call
 				}

@@ -153,10 +153,7 @@ func get(addr, path, more string) []byte {
 }
 
 func exchange(conn *rawhttp.Conn, req []byte) error {
-	if err := conn.Write(req); err != nil {
-		return err
-	}
-	resp, err := conn.ReadResponse(nil)
+	resp, err := conn.RoundTrip(req, nil)
 	if err == nil && resp.Status != 200 {
 		err = fmt.Errorf("status %d", resp.Status)
 	}
@@ -166,10 +163,8 @@ func exchange(conn *rawhttp.Conn, req []byte) error {
 // fetch gets the large file and returns the number of bytes that came.
 func fetch(conn *rawhttp.Conn, c *contestant, size int64) (n int64, err error) {
 	_ = conn.SetDeadline(time.Now().Add(2 * limit))
-	if err := conn.Write(get(c.addr, fmt.Sprintf("/download?n=%d", size), "")); err != nil {
-		return 0, err
-	}
-	resp, err := conn.ReadResponse(func(b []byte) error { n += int64(len(b)); return nil })
+	req := get(c.addr, fmt.Sprintf("/download?n=%d", size), "")
+	resp, err := conn.RoundTrip(req, func(b []byte) error { n += int64(len(b)); return nil })
 	if err == nil && (resp.Status != 200 || n != size) {
 		err = fmt.Errorf("got status %d and %d bytes, want 200 and %d", resp.Status, n, size)
 	}

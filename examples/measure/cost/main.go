@@ -3,8 +3,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -61,7 +61,7 @@ func run(ctx context.Context, listeners, conns string, restarts int, page, pictu
 		err = figures.Insert(page, "cost", text)
 	}
 	if picture != "" {
-		err = cmp.Or(err, figures.Plot(picture, charts[:]...))
+		err = errors.Join(err, figures.Plot(picture, charts[:]...))
 	}
 	return err
 }

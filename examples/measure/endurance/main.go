@@ -36,11 +36,12 @@ func main() {
 	}
 }
 
-// sizes is a load whose drains are short, so that thousands of them take minutes. WebSockets and HTTP/2, which do not move
-// from this server, would keep an old process for seconds.
+// sizes is a load whose drains are short, so that thousands of them take minutes. HTTP/2, and the WebSockets of this server,
+// which does not keep them, would hold an old process for seconds.
 func sizes() load.Sizes {
 	s := load.Default()
-	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS, s.HTTP2, s.WS = 1, 12, 30, 10, 1, 1, 2, 6, 0, 0
+	s.Busy, s.Think, s.Idle, s.Fresh, s.Slow, s.Download, s.Pipeline, s.TLS = 1, 12, 30, 10, 1, 1, 2, 6
+	s.HTTP2, s.WS, s.WSMove = 0, 0, 0
 	s.BusyPause, s.SlowFor = 10*time.Millisecond, 100*time.Millisecond
 	s.DownloadSize = 256 << 10
 	return s

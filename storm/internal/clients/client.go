@@ -159,12 +159,7 @@ func (c *client) do(r request) (ok bool) {
 // exchange sends a request on the connection as it is, and counts its outcome.
 func (c *client) exchange(start time.Time, r request) (ok bool) {
 	_ = c.conn.SetDeadline(start.Add(c.Timeout + r.extra))
-	werr := c.conn.Write(r.bytes)
-	// A failed write is followed by a read too: the server may have answered before it closed.
-	resp, err := c.conn.ReadResponse(r.sink)
-	if err != nil && werr != nil {
-		err = werr
-	}
+	resp, err := c.conn.RoundTrip(r.bytes, r.sink)
 	if err == nil {
 		err = judge(resp, r.check)
 	}

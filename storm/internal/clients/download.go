@@ -69,11 +69,7 @@ func runDownload(e *env, class *Class, i int) {
 			return
 		}
 		_ = c.conn.SetDeadline(start.Add(c.Timeout + takes))
-		werr := c.conn.Write(req)
-		resp, err := c.conn.ReadResponse(d.sink)
-		if err != nil && werr != nil {
-			err = werr
-		}
+		resp, err := c.conn.RoundTrip(req, d.sink)
 		if err == nil {
 			err = judge(resp, d.check)
 		}

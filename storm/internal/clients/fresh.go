@@ -56,16 +56,12 @@ func single(e *env, req []byte) (body []byte, received int64, err error) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(e.Timeout))
-	werr := conn.Write(req)
-	resp, err := conn.ReadResponse(func(b []byte) error {
+	resp, err := conn.RoundTrip(req, func(b []byte) error {
 		body = append(body, b[:min(len(b), bodyKept-len(body))]...)
 		return nil
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		err = judge(resp, nil)
-	case werr != nil:
-		err = werr
 	}
 	return body, conn.Received(), err
 }

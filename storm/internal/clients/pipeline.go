@@ -27,11 +27,7 @@ func runPipeline(e *env, class *Class, i int) {
 			return
 		}
 		_ = c.conn.SetDeadline(start.Add(c.Timeout))
-		werr := c.conn.Write(head)
-		resp, err := c.conn.ReadResponse(nil)
-		if err != nil && werr != nil {
-			err = werr
-		}
+		resp, err := c.conn.RoundTrip(head, nil)
 		if err == nil {
 			err = judge(resp, nil)
 		}

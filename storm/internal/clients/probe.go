@@ -23,10 +23,7 @@ func probe(ctx context.Context, addr string, config *tls.Config, r request) erro
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(probeTimeout))
-	if err := conn.Write(r.bytes); err != nil {
-		return err
-	}
-	resp, err := conn.ReadResponse(r.sink)
+	resp, err := conn.RoundTrip(r.bytes, r.sink)
 	if err != nil {
 		return err
 	}

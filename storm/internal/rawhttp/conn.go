@@ -106,6 +106,17 @@ func (c *Conn) Write(b []byte) error {
 	return err
 }
 
+// RoundTrip sends a request and reads the response as ReadResponse does. It reads even if the write fails, because the server
+// may have answered before it closed. If it has not, the error is that of the write.
+func (c *Conn) RoundTrip(request []byte, sink func([]byte) error) (Response, error) {
+	werr := c.Write(request)
+	resp, err := c.ReadResponse(sink)
+	if err != nil && werr != nil {
+		err = werr
+	}
+	return resp, err
+}
+
 // ReadResponse reads one response to its end and passes its body to sink in pieces, each valid during the call only. A nil
 // sink drops the body. Interim responses (1xx, except 101) are skipped.
 func (c *Conn) ReadResponse(sink func([]byte) error) (Response, error) {

@@ -98,3 +98,29 @@ func TestPipelinedResponses(t *testing.T) {
 		t.Errorf("got %d answers, want 2", c.Answers)
 	}
 }
+
+// halfDead is a connection on which every write fails.
+type halfDead struct{ net.Conn }
+
+var errWrite = errors.New("cannot write")
+
+func (halfDead) Write([]byte) (int, error) { return 0, errWrite }
+
+func TestRoundTripReadsAfterAFailedWrite(t *testing.T) {
+	for wire, want := range map[string]error{
+		"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n": nil,
+		"": errWrite,
+	} {
+		c, s := pair(t)
+		c.nc = halfDead{c.nc}
+		if _, err := io.WriteString(s, wire); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.RoundTrip([]byte("GET / HTTP/1.1\r\n\r\n"), nil); !errors.Is(err, want) {
+			t.Errorf("after %q: got %v, want %v", wire, err, want)
+		}
+	}
+}

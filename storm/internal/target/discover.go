@@ -122,10 +122,7 @@ func Answers(ctx context.Context, a netip.AddrPort) bool {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if err := c.Write([]byte("GET / HTTP/1.1\r\nHost: storm\r\nConnection: close\r\n\r\n")); err != nil {
-		return false
-	}
-	_, err = c.ReadResponse(nil)
+	_, err = c.RoundTrip([]byte("GET / HTTP/1.1\r\nHost: storm\r\nConnection: close\r\n\r\n"), nil)
 	return err == nil
 }
 
