@@ -132,6 +132,38 @@ func TestDocumentationNamesTests(t *testing.T) {
 	}
 }
 
+// traced is a file of a trace, and the functions that are named behind it.
+var traced = regexp.MustCompile("\\]\\(\\.\\./([^)\\s]+\\.go)\\)(?: \\|)? ((?:`[\\w.]+`(?:, (?:then )?)?)+)")
+
+// docs/architecture.md leads the reader from function to function. Each must be in
+// the file that the page names.
+func TestDocumentationTraces(t *testing.T) {
+	page, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := 0
+	for _, m := range traced.FindAllStringSubmatch(string(page), -1) {
+		source, err := os.ReadFile(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range quoted.FindAllStringSubmatch(m[2], -1) {
+			functions++
+			name, receiver := q[1], `(?:\([^)]*\) )?`
+			if of, method, ok := strings.Cut(name, "."); ok {
+				name, receiver = method, `\(\w+ \*?`+of+`\) `
+			}
+			if !regexp.MustCompile(`(?m)^func ` + receiver + name + `\(`).Match(source) {
+				t.Errorf("docs/architecture.md names %s, which is not in %s", q[1], m[1])
+			}
+		}
+	}
+	if functions < 50 {
+		t.Errorf("found only %d functions", functions)
+	}
+}
+
 var (
 	logCall = regexp.MustCompile(`(?s)\.(?:Info|Warn|Error)\(\s*"(restart[:/][^"]*)"`)
 	logRow  = regexp.MustCompile("(?m)^\\| `(restart[:/][^|]*)")
