@@ -27,6 +27,10 @@ const (
 	lineHeight = 12 // of a note
 )
 
+// quiet is how many seconds the time axis goes on after the last event of all runs. A server whose old process stays until
+// storm gives up would press the others into a corner.
+const quiet = 5
+
 // Plot draws all contestants to one file, as SVG or PNG by its extension. Each has a row with its connections that are
 // still alive and the requests that it lost, over the same time and on the same scale of losses.
 func Plot(path string, results []Result) error {
@@ -35,7 +39,7 @@ func Plot(path string, results []Result) error {
 		if r.Report == nil {
 			continue
 		}
-		c.seconds = max(c.seconds, loadEnd(r.Report))
+		c.seconds = max(c.seconds, min(lastEvent(r.Report)+quiet, loadEnd(r.Report)))
 		for _, m := range r.Report.Timeline {
 			c.mostLost = max(c.mostLost, m.Lost)
 		}
@@ -60,6 +64,21 @@ func loadEnd(r *report.Report) float64 {
 		return r.Timeline[len(r.Timeline)-1].At
 	}
 	return r.LoadSeconds
+}
+
+// lastEvent is when a restart began, a request was lost or a connection ended for the last time.
+func lastEvent(r *report.Report) (at float64) {
+	for _, x := range r.Restarts {
+		at = max(at, x.At)
+	}
+	alive := r.Kept
+	for _, m := range r.Timeline {
+		if m.Lost > 0 || m.Surviving != alive {
+			at = max(at, m.At)
+		}
+		alive = m.Surviving
+	}
+	return at
 }
 
 func rowHeight(r Result) vg.Length {

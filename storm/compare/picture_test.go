@@ -46,6 +46,23 @@ func TestPlotHasEachContestant(t *testing.T) {
 	}
 }
 
+func TestLastEvent(t *testing.T) {
+	quiet := []report.Moment{{At: 1, Surviving: 10}, {At: 2, Surviving: 10}, {At: 60, Surviving: 10}}
+	for name, tt := range map[string]struct {
+		report report.Report
+		want   float64
+	}{
+		"nothing":    {report.Report{Kept: 10, Timeline: quiet}, 0},
+		"restart":    {report.Report{Kept: 10, Timeline: quiet, Restarts: []report.Restart{{At: 1.5}, {At: 3.5}}}, 3.5},
+		"loss":       {report.Report{Kept: 10, Timeline: []report.Moment{{At: 1, Surviving: 10, Lost: 1}, {At: 2, Surviving: 10}}}, 1},
+		"connection": {report.Report{Kept: 10, Timeline: []report.Moment{{At: 1, Surviving: 10}, {At: 2, Surviving: 9}, {At: 3, Surviving: 9}}}, 2},
+	} {
+		if got := lastEvent(&tt.report); got != tt.want {
+			t.Errorf("%s: got %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for name, want := range map[string]string{
 		"nginx":                          "nginx",
