@@ -158,7 +158,7 @@ func runScript(t *testing.T, dir, script string) string {
 		t.Fatal(err)
 	}
 	killAll := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	bound := time.AfterFunc(2*Patience, killAll)
+	bound := time.AfterFunc(4*Patience, killAll) // READMEs build programs too
 	err = cmd.Wait()
 	bound.Stop()
 	killAll() // what the README left running
