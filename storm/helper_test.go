@@ -29,9 +29,10 @@ func gentle(command ...string) storm.Config {
 	c := storm.DefaultConfig()
 	c.Command = command
 	c.RestartLimit = 10 * time.Second
+	c.Timeout = time.Minute // on a busy machine an answer comes late, and is not lost
 	c.Warmup, c.Cooldown, c.Every = 500*time.Millisecond, 500*time.Millisecond, time.Second
 	c.Load = load.Sizes{
-		Busy: 4, Think: 30, Idle: 40, Fresh: 50, Slow: 4, Download: 2, Pipeline: 10, TLS: 10, HTTP2: 4, WS: 4,
+		Busy: 4, Think: 30, Idle: 40, Fresh: 20, Slow: 4, Download: 2, Pipeline: 10, TLS: 10, HTTP2: 4, WS: 4,
 		BusyPause: 2 * time.Millisecond, ThinkMin: 5 * time.Millisecond, ThinkMax: 50 * time.Millisecond,
 		IdleFor: 200 * time.Millisecond, SlowFor: 500 * time.Millisecond, DownloadSize: 1 << 20, DownloadRate: 2 << 20,
 	}
