@@ -11,37 +11,37 @@ import (
 )
 
 const (
-	// Var is what an operator sets to have a program kept that can be: 1 or 0.
+	// Var is set by an operator: 1 for a keeper, 0 for none.
 	Var = "RESTART_KEEPER"
 
 	// selfVar makes a program its own keeper, before its main runs.
 	selfVar = "RESTART_KEEPER_SELF"
 
-	// keptVar is what the program gets: the PID of its keeper.
+	// keptVar tells the program the PID of its keeper.
 	keptVar = "RESTART_KEPT"
 
 	// stateVar holds the descriptor of the state that a keeper leaves to the
-	// program which replaces it, checkVar that this program shall only try to
-	// read it.
+	// program that replaces it. checkVar says that this program is only to try to
+	// read the state.
 	stateVar = "RESTART_KEEPER_STATE"
 	checkVar = "RESTART_KEEPER_CHECK"
 
-	// execVar holds the program that a copy of the keeper shall become.
+	// execVar holds the path of the program that a copy of the keeper is to become.
 	execVar = "RESTART_KEEPER_EXEC"
 )
 
-// A Choice is what a program says of keepers.
+// A Choice says where a program wants a keeper.
 type Choice int
 
 const (
 	Automatic Choice = iota // in the first process of a container
-	Always
-	Never
+	Always                  // everywhere
+	Never                   // nowhere
 )
 
-// Decide reports whether this process is to be a keeper. It removes what a keeper
-// has told it from the environment, so that processes which the program starts
-// do not take it for theirs.
+// Decide reports whether this process is to be a keeper. It removes from the
+// environment what a keeper has told this process, so that processes that the program
+// starts do not take it for theirs.
 func Decide(choice Choice) (bool, error) {
 	_, successor := os.LookupEnv(spawn.ChannelVar)
 	kept := os.Getenv(keptVar) == strconv.Itoa(os.Getppid())
@@ -68,18 +68,19 @@ func Decide(choice Choice) (bool, error) {
 	}
 }
 
-// ours names what a manager tells the keeper, or the keeper another keeper.
-var ours = map[string]bool{
+// ownVars are those by which a manager tells something to the keeper, or the keeper to
+// another keeper.
+var ownVars = map[string]bool{
 	"NOTIFY_SOCKET": true, "FDSTORE": true, "WATCHDOG_USEC": true, "WATCHDOG_PID": true, "SYSTEMD_EXEC_PID": true,
 	"LISTEN_PID": true, "LISTEN_PIDFDID": true, "LISTEN_FDS": true, "LISTEN_FDNAMES": true,
 	Var: true, selfVar: true, keptVar: true, stateVar: true, checkVar: true, execVar: true,
 }
 
-// environ returns base without what is ours, and with the values of the keeper.
+// environ returns base without ownVars and with values.
 func environ(base []string, values ...string) []string {
 	env := slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return ours[name]
+		return ownVars[name]
 	})
 	return append(env, values...)
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 	"syscall"
 	"time"
 
@@ -16,6 +15,8 @@ import (
 
 // Supported reports whether this platform can have a keeper.
 const Supported = true
+
+var unset time.Time
 
 // Run keeps the program until it has ended for good, and returns the status that
 // this process is to exit with.
@@ -51,18 +52,18 @@ func (k *keeper) open() error {
 		return err
 	}
 	if !restored {
-		if k.socket, err = listen(); err != nil {
+		if k.Socket, err = listen(); err != nil {
 			return err
 		}
-		k.store.inherit()
-		k.startAt = k.sys.now()
+		k.Store.inherit()
+		k.StartAt = k.sys.now()
 	}
 	if k.signals == nil {
 		k.signals = make(chan os.Signal, queue)
 		signal.Notify(k.signals, caught()...)
 	}
 	unblockSignals()
-	go k.awaitMessages(k.socket.fd)
+	go k.awaitMessages(k.Socket.FD)
 	if restored {
 		k.log.Info("restart-keeper: the keeper has replaced its own program", "pid", os.Getpid())
 	}
@@ -72,30 +73,17 @@ func (k *keeper) open() error {
 // A keeper is the state of this process. All its methods run on one goroutine,
 // but for those that say otherwise.
 type keeper struct {
+	state
+
 	cfg      Config
 	log      *slog.Logger
 	sys      system
-	socket   socket
-	store    store
 	terminal *terminal // nil: there is none
-	upstream string    // where systemd listens, empty if it started us without
+	upstream string    // the notify socket of our own manager, empty if it has none
 
 	signals chan os.Signal
 	wake    chan struct{}
 
-	main    *process   // nil while none runs
-	earlier []*process // have been the main process, and still run
-	group   int        // process group of the program, 0: ours
-	begun   bool       // the program has been started once
-
-	crashes int       // in a row
-	startAt time.Time // when the program is to be started; zero: not
-	status  int       // of the last main process that has ended
-	ending  bool      // the program is not started again
-
-	stop    syscall.Signal // has been asked to stop by this signal, 0: not
-	stopAt  time.Time
-	killAt  time.Time      // when to kill what is left then; zero: never
 	leftAt  time.Time      // when to lose patience with what the program has left behind
 	leftSig syscall.Signal // what it has got
 
@@ -105,22 +93,6 @@ type keeper struct {
 	refused   int       // the last process of ours whose message was refused
 }
 
-// A process is one that is or was the main process.
-type process struct {
-	pid      int
-	pidfd    int       // -1: it is our child, and we reap it
-	since    time.Time // when it became the main process
-	ready    bool
-	stopping bool
-	alive    time.Time // its last sign of life
-}
-
-func (p *process) close() {
-	if p.pidfd >= 0 {
-		unix.Close(p.pidfd)
-	}
-}
-
 // run returns when neither the program nor anything that it left behind runs.
 func (k *keeper) run() int {
 	for {
@@ -128,9 +100,9 @@ func (k *keeper) run() int {
 		k.reap()
 		k.onTime()
 		if k.isOver() {
-			k.terminal.takeBack(k.group)
-			k.log.Info("restart-keeper: exiting", "status", k.status)
-			return k.status
+			k.terminal.takeBack(k.Group)
+			k.log.Info("restart-keeper: exiting", "status", k.Status)
+			return k.Status
 		}
 		var timer <-chan time.Time
 		if next := k.deadline(); !next.IsZero() {
@@ -147,7 +119,7 @@ func (k *keeper) run() int {
 
 // deadline returns when something is to be done, zero if nothing is.
 func (k *keeper) deadline() (first time.Time) {
-	for _, t := range []time.Time{k.startAt, k.killAt, k.leftAt, k.checkAt, k.watchdogAt()} {
+	for _, t := range []time.Time{k.StartAt, k.KillAt, k.leftAt, k.checkAt, k.watchdogAt()} {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
@@ -159,15 +131,15 @@ func (k *keeper) deadline() (first time.Time) {
 func (k *keeper) onTime() {
 	now := k.sys.now()
 	due := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }
-	if due(k.startAt) {
-		k.startAt = time.Time{}
+	if due(k.StartAt) {
+		k.StartAt = time.Time{}
 		k.start()
 	}
 	if due(k.watchdogAt()) {
 		k.endSilent()
 	}
-	if due(k.killAt) {
-		k.killAt = time.Time{}
+	if due(k.KillAt) {
+		k.KillAt = time.Time{}
 		left := k.sys.children()
 		k.log.Error("restart-keeper: the program has not stopped in time, killing it", "pids", left, "within", k.cfg.KillAfter)
 		for _, pid := range left {
@@ -182,23 +154,23 @@ func (k *keeper) onTime() {
 }
 
 func (k *keeper) watchdogAt() time.Time {
-	if k.cfg.Watchdog <= 0 || k.main == nil || !k.main.ready {
+	if k.cfg.Watchdog <= 0 || k.Main == nil || !k.Main.Ready {
 		return time.Time{}
 	}
-	return k.main.alive.Add(k.cfg.Watchdog)
+	return k.Main.Alive.Add(k.cfg.Watchdog)
 }
 
 // endSilent ends a main process that gives no sign of life.
 func (k *keeper) endSilent() {
-	k.log.Error("restart-keeper: no sign of life, ending the program", "pid", k.main.pid, "within", k.cfg.Watchdog)
-	k.signal(k.main, syscall.SIGABRT)
-	k.main.ready = false // and not again
+	k.log.Error("restart-keeper: no sign of life, ending the program", "pid", k.Main.PID, "within", k.cfg.Watchdog)
+	k.signal(k.Main, syscall.SIGABRT)
+	k.Main.Ready = false // and not again
 }
 
 // isOver reports whether nothing is left to wait for. It ends what the program
 // has left behind when its generations have ended.
 func (k *keeper) isOver() bool {
-	if !k.ending || k.main != nil || len(k.earlier) > 0 {
+	if !k.Ending || k.Main != nil || len(k.Earlier) > 0 {
 		return false
 	}
 	left := k.sys.children()
@@ -218,30 +190,9 @@ func (k *keeper) isOver() bool {
 		return true
 	}
 	k.leftAt = now.Add(leftTime)
-	k.log.Warn("restart-keeper: the program has left processes behind, ending them", "pids", left, "signal", name(k.leftSig))
+	k.log.Warn("restart-keeper: the program has left processes behind, ending them", "pids", left, "signal", signalName(k.leftSig))
 	for _, pid := range left {
 		k.sys.kill(pid, k.leftSig)
 	}
 	return false
-}
-
-// generations returns the processes that are or were the main one.
-func (k *keeper) generations() []*process {
-	ps := slices.Clone(k.earlier)
-	if k.main != nil {
-		ps = append(ps, k.main)
-	}
-	return ps
-}
-
-// isEarlier returns the process if it was the main one and still runs.
-func (k *keeper) isEarlier(pid int) *process {
-	if i := slices.IndexFunc(k.earlier, func(p *process) bool { return p.pid == pid }); i >= 0 {
-		return k.earlier[i]
-	}
-	return nil
-}
-
-func (k *keeper) forget(pid int) {
-	k.earlier = slices.DeleteFunc(k.earlier, func(p *process) bool { return p.pid == pid })
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,8 +45,8 @@ func newFake(t *testing.T, cfg Config) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(s.fd) })
-	f.keeper = &keeper{cfg: cfg, log: cfg.Logger, socket: s, sys: system{
+	t.Cleanup(func() { unix.Close(s.FD) })
+	f.keeper = &keeper{state: state{Socket: s}, cfg: cfg, log: cfg.Logger, sys: system{
 		now: func() time.Time { return f.clock },
 		fork: func(string, []string, *syscall.ProcAttr) (int, error) {
 			if f.fails != nil {
@@ -55,7 +56,7 @@ func newFake(t *testing.T, cfg Config) *fake {
 			f.alive[f.forked] = true
 			return f.forked, nil
 		},
-		kill: func(pid int, sig syscall.Signal) { f.got[pid] += name(sig) + " " },
+		kill: func(pid int, sig syscall.Signal) { f.got[pid] += signalName(sig) + " " },
 		reap: func(ws *unix.WaitStatus) (int, error) {
 			pid := f.zombie
 			f.zombie, *ws = 0, f.status
@@ -70,8 +71,8 @@ func newFake(t *testing.T, cfg Config) *fake {
 		},
 	}}
 	t.Cleanup(func() {
-		for _, e := range f.store {
-			unix.Close(e.fd)
+		for _, e := range f.Store {
+			unix.Close(e.FD)
 		}
 	})
 	f.start()
@@ -87,8 +88,8 @@ func (f *fake) succeeds() int {
 	f.forked++
 	pid := f.forked
 	f.alive[pid] = true
-	f.says(f.main.pid, "RELOADING=1")
-	f.says(f.main.pid, "MAINPID="+strconv.Itoa(pid), "READY=1")
+	f.says(f.Main.PID, "RELOADING=1")
+	f.says(f.Main.PID, "MAINPID="+strconv.Itoa(pid), "READY=1")
 	f.wantMain(pid)
 	return pid
 }
@@ -109,8 +110,8 @@ func (f *fake) after(d time.Duration) { f.clock = f.clock.Add(d); f.onTime() }
 func (f *fake) wantMain(pid int) {
 	f.t.Helper()
 	got := 0
-	if f.main != nil {
-		got = f.main.pid
+	if f.Main != nil {
+		got = f.Main.PID
 	}
 	if got != pid {
 		f.t.Fatalf("got main process %d, want %d", got, pid)
@@ -119,8 +120,8 @@ func (f *fake) wantMain(pid int) {
 
 func (f *fake) wantOver(status int) {
 	f.t.Helper()
-	if !f.isOver() || f.keeper.status != status {
-		f.t.Errorf("got over=%v with status %d, want the end with %d", f.isOver(), f.keeper.status, status)
+	if !f.isOver() || f.keeper.Status != status {
+		f.t.Errorf("got over=%v with status %d, want the end with %d", f.isOver(), f.keeper.Status, status)
 	}
 }
 
@@ -137,7 +138,7 @@ func TestMainProcessMoves(t *testing.T) {
 	f.wantMain(102)
 	f.exits(101, 1)
 	f.wantMain(102)
-	if f.isEarlier(101) != nil || f.forked != 102 {
+	if f.findEarlier(101) != nil || f.forked != 102 {
 		t.Error("the end of an earlier process is no crash")
 	}
 }
@@ -153,7 +154,7 @@ func TestStrangers(t *testing.T) {
 	f.says(101, "MAINPID="+strconv.Itoa(os.Getpid()))
 	f.says(101, "MAINPID=x")
 	f.wantMain(101)
-	if f.main.stopping || f.main.ready {
+	if f.Main.Stopping || f.Main.Ready {
 		t.Error("a stranger was listened to")
 	}
 }
@@ -167,14 +168,14 @@ func TestWordsBeforeEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, Config{})
-			f.main.pid = os.Getpid() // which the kernel names as the sender
+			f.Main.PID = os.Getpid() // which the kernel names as the sender
 			f.alive[102] = true
 			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer unix.Close(fd)
-			if err := unix.Sendto(fd, []byte("MAINPID=102\nREADY=1"), 0, &unix.SockaddrUnix{Name: f.socket.name}); err != nil {
+			if err := unix.Sendto(fd, []byte("MAINPID=102\nREADY=1"), 0, &unix.SockaddrUnix{Name: f.Socket.Name}); err != nil {
 				t.Fatal(err)
 			}
 			event(f)
@@ -190,22 +191,22 @@ func TestCrashes(t *testing.T) {
 	f := newFake(t, Config{CrashLimit: 5})
 	var delays []time.Duration
 	for range 4 {
-		f.exits(f.main.pid, 1)
-		delays = append(delays, f.startAt.Sub(f.clock))
-		f.after(f.startAt.Sub(f.clock))
+		f.exits(f.Main.PID, 1)
+		delays = append(delays, f.StartAt.Sub(f.clock))
+		f.after(f.StartAt.Sub(f.clock))
 	}
 	want := []time.Duration{0, minDelay, 2 * minDelay, 4 * minDelay}
 	if !slices.Equal(delays, want) {
 		t.Errorf("got delays %v, want %v", delays, want)
 	}
 	f.after(steady)
-	f.exits(f.main.pid, 1) // it has run for long
-	if f.crashes != 1 || f.startAt != f.clock {
-		t.Errorf("got %d crashes, want 1", f.crashes)
+	f.exits(f.Main.PID, 1) // it has run for long
+	if f.Crashes != 1 || f.StartAt != f.clock {
+		t.Errorf("got %d crashes, want 1", f.Crashes)
 	}
 	f.after(0)
 	f.fails = errors.New("the program is gone")
-	f.exits(f.main.pid, 1)
+	f.exits(f.Main.PID, 1)
 	for range 3 {
 		f.after(maxDelay)
 	}
@@ -390,19 +391,19 @@ func TestStore(t *testing.T) {
 	store(101, open(), "a:b")
 	stranger := open()
 	store(999999999, stranger, "web")
-	if got := f.store.names(); !slices.Equal(got, []string{"web", "stored"}) {
+	if got := f.Store.names(); !slices.Equal(got, []string{"web", "stored"}) {
 		t.Errorf("got %q", got)
 	}
 	if isOpen(again) || isOpen(stranger) {
 		t.Error("what is not kept stays open")
 	}
-	if got := f.store.environ(); !slices.Equal(got, []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=web:stored"}) {
+	if got := f.Store.environ(); !slices.Equal(got, []string{"LISTEN_FDS=2", "LISTEN_FDNAMES=web:stored"}) {
 		t.Errorf("got %q", got)
 	}
 	barrier := open()
 	f.handle(message{pid: 101, lines: []string{"BARRIER=1"}, fds: []int{barrier}})
 	f.says(101, "FDSTOREREMOVE=1", "FDNAME=web")
-	if got := f.store.names(); !slices.Equal(got, []string{"stored"}) || isOpen(web) || isOpen(barrier) {
+	if got := f.Store.names(); !slices.Equal(got, []string{"stored"}) || isOpen(web) || isOpen(barrier) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -414,19 +415,18 @@ func TestState(t *testing.T) {
 	f.succeeds()
 	f.onSignal(syscall.SIGTERM)
 	f.says(102, "STOPPING=1")
-	memory, err := f.memory()
+	memory, err := f.save()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := f.state()
 	t.Setenv(stateVar, strconv.Itoa(memory))
 	k := &keeper{cfg: f.cfg, log: f.log, sys: f.sys}
 	if ok, err := k.restore(); !ok || err != nil {
 		t.Fatalf("got %v, %v", ok, err)
 	}
-	if got, _ := k.state(); got.Name != want.Name || got.Main.PID != 102 || !got.Main.Ready ||
-		!got.Main.Stopping || len(got.Earlier) != 1 || got.Stop != int(syscall.SIGTERM) {
-		t.Errorf("got %+v, want %+v", got, want)
+	if got := k.state; got.Socket != f.Socket || got.Main.PID != 102 || !got.Main.Ready ||
+		!got.Main.Stopping || len(got.Earlier) != 1 || got.Stop != syscall.SIGTERM || !got.Begun {
+		t.Errorf("got %+v, want %+v", got, f.state)
 	}
 	if _, ok := os.LookupEnv(stateVar); ok {
 		t.Error("the program would take the state for its own")
@@ -436,5 +436,41 @@ func TestState(t *testing.T) {
 		if _, err := readState(); err == nil || !strings.Contains(err.Error(), "read state of the keeper") {
 			t.Errorf("%s: got %v", bad, err)
 		}
+	}
+}
+
+// The next keeper is woken by the end of an earlier process that is not its child.
+func TestEndAfterAReplacementIsSeen(t *testing.T) {
+	cmd := exec.Command("cat")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer stdin.Close()
+	pidfd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	f := newFake(t, Config{})
+	f.Earlier = []*process{{PID: cmd.Process.Pid, PIDFD: pidfd}}
+	memory, err := f.save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(stateVar, strconv.Itoa(memory))
+	k := &keeper{cfg: f.cfg, log: f.log, sys: f.sys, wake: make(chan struct{})}
+	if _, err := k.restore(); err != nil {
+		t.Fatal(err)
+	}
+	stdin.Close()
+	select {
+	case <-k.wake:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing has woken the keeper")
 	}
 }

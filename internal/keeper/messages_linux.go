@@ -17,8 +17,8 @@ import (
 // abstract: no file system must be writable, and a program that has given up root
 // reaches it.
 type socket struct {
-	fd   int
-	name string // as in NOTIFY_SOCKET
+	FD   int
+	Name string // as in NOTIFY_SOCKET
 }
 
 func listen() (socket, error) {
@@ -26,24 +26,34 @@ func listen() (socket, error) {
 	if err != nil {
 		return socket{}, os.NewSyscallError("socket", err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
-		return socket{}, os.NewSyscallError("setsockopt(SO_PASSCRED)", err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{}); err != nil { // the kernel finds a free name
-		return socket{}, os.NewSyscallError("bind", err)
-	}
-	sa, err := unix.Getsockname(fd)
+	name, err := bind(fd)
 	if err != nil {
-		return socket{}, os.NewSyscallError("getsockname", err)
+		unix.Close(fd)
+		return socket{}, err
 	}
-	return socket{fd, sa.(*unix.SockaddrUnix).Name}, nil
+	return socket{fd, name}, nil
+}
+
+// bind gives a socket a free name, and has the kernel say who sends to it.
+func bind(fd int) (name string, err error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+		return "", os.NewSyscallError("setsockopt(SO_PASSCRED)", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{}); err != nil {
+		return "", os.NewSyscallError("bind", err)
+	}
+	addr, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", os.NewSyscallError("getsockname", err)
+	}
+	return addr.(*unix.SockaddrUnix).Name, nil
 }
 
 // awaitMessages wakes the keeper when there is a message. It runs on a goroutine
 // of its own.
 func (k *keeper) awaitMessages(fd int) {
 	for {
-		awaitInput(fd)
+		readable(fd, -1)
 		k.wake <- struct{}{}
 	}
 }
@@ -73,7 +83,7 @@ const maxMessages = 1024
 func (k *keeper) receive() {
 	text, control := make([]byte, 16<<10), make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4*253))
 	for range maxMessages {
-		n, cn, _, _, err := unix.Recvmsg(k.socket.fd, text, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		n, cn, _, _, err := unix.Recvmsg(k.Socket.FD, text, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
@@ -97,22 +107,21 @@ func (k *keeper) receive() {
 // handle does what a message says. It takes the descriptors. Those that are not
 // kept are closed, which is also the answer to BARRIER=1.
 func (k *keeper) handle(m message) {
-	if m.value("FDSTORE") != "1" || k.main == nil || k.main.pid != m.pid {
+	if m.value("FDSTORE") != "1" || !k.isMain(m.pid) {
 		defer closeAll(m.fds)
 	}
 	mainPID, _ := strconv.Atoi(m.value("MAINPID")) // 0: not named
-	switch {
-	case k.main != nil && k.main.pid == m.pid:
-	case k.main == nil && !k.ending && mainPID == m.pid && k.isEarlier(m.pid) != nil:
-		// The process that replaced it has died before it served, and it serves on.
-	default:
+	// If the process that replaced it has died before it served, an earlier one
+	// serves on, and says so.
+	takesBack := k.Main == nil && !k.Ending && mainPID == m.pid && k.findEarlier(m.pid) != nil
+	if !k.isMain(m.pid) && !takesBack {
 		k.refuse(m, mainPID)
 		return
 	}
 	if mainPID != 0 {
 		k.follow(mainPID)
 	}
-	if k.main == nil {
+	if k.Main == nil {
 		return
 	}
 	for _, line := range m.lines {
@@ -125,88 +134,95 @@ func (k *keeper) handle(m message) {
 func (k *keeper) obey(line string, m message) {
 	switch line {
 	case "READY=1":
-		if !k.main.ready {
-			k.log.Info("restart-keeper: ready", "pid", k.main.pid, "status", m.value("STATUS"))
+		if !k.Main.Ready {
+			k.log.Info("restart-keeper: ready", "pid", k.Main.PID, "status", m.value("STATUS"))
 		}
-		k.main.ready, k.main.alive = true, k.sys.now()
+		k.Main.Ready, k.Main.Alive = true, k.sys.now()
 	case "RELOADING=1":
-		if k.sys.now().Sub(k.stopAt) > refusedTime {
-			k.stop = 0
+		if k.sys.now().Sub(k.StopAt) > refusedTime {
+			k.Stop = 0
 		}
 	case "STOPPING=1":
-		k.main.stopping = true
-		k.log.Info("restart-keeper: the program is stopping", "pid", k.main.pid)
+		k.Main.Stopping = true
+		k.log.Info("restart-keeper: the program is stopping", "pid", k.Main.PID)
 	case "WATCHDOG=1":
-		k.main.alive = k.sys.now()
+		k.Main.Alive = k.sys.now()
 	case "WATCHDOG=trigger":
 		k.endSilent()
 	case "FDSTORE=1":
 		k.keep(m.value("FDNAME"), m.fds)
 	case "FDSTOREREMOVE=1":
-		k.store.remove(m.value("FDNAME"))
+		k.Store.remove(m.value("FDNAME"))
 	}
 }
 
 // follow makes another process the main one.
 func (k *keeper) follow(pid int) {
-	if k.main != nil && k.main.pid == pid {
+	if k.isMain(pid) {
 		return
 	}
-	p := k.isEarlier(pid)
+	p := k.findEarlier(pid)
 	if p == nil {
-		if !k.isOurs(pid) {
-			k.log.Error("restart-keeper: the program names a main process that does not live below the keeper", "named", pid)
+		if p = k.newMain(pid); p == nil {
 			return
-		}
-		p = &process{pid: pid, pidfd: -1}
-		if !k.sys.isChild(pid) && pid != k.justEnded {
-			fd, err := unix.PidfdOpen(pid, 0)
-			if err != nil {
-				k.log.Error("restart-keeper: cannot watch the main process that the program names", "named", pid, "error", err)
-				return
-			}
-			p.pidfd = fd
-			if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-				go k.awaitEnd(dup)
-			}
 		}
 	}
 	k.forget(pid)
-	from := 0
-	if k.main != nil {
-		from = k.main.pid
-		k.earlier = append(k.earlier, k.main)
-		p.ready = k.main.ready
+	before := 0
+	if k.Main != nil {
+		before = k.Main.PID
+		k.Earlier = append(k.Earlier, k.Main)
+		p.Ready = k.Main.Ready
 	}
-	p.since = k.sys.now()
-	p.alive = p.since
-	k.main, k.startAt = p, unset
-	k.log.Info("restart-keeper: the main process is another one", "pid", pid, "before", from)
-	if k.stop != 0 { // was meant for the program, and came to a process that was being replaced
-		k.signal(p, k.stop)
+	p.Since = k.sys.now()
+	p.Alive = p.Since
+	k.Main, k.StartAt = p, unset
+	k.log.Info("restart-keeper: the main process is another one", "pid", pid, "before", before)
+	if k.Stop != 0 { // was meant for the program, and came to a process that was being replaced
+		k.signal(p, k.Stop)
 	}
+}
+
+// newMain returns a process that the program names and that has not been the main
+// one, nil if it cannot be.
+func (k *keeper) newMain(pid int) *process {
+	if !k.isOurs(pid) {
+		k.log.Error("restart-keeper: the program names a main process that does not live below the keeper", "named", pid)
+		return nil
+	}
+	p := &process{PID: pid, PIDFD: -1}
+	if k.sys.isChild(pid) || pid == k.justEnded {
+		return p
+	}
+	var err error
+	if p.PIDFD, err = unix.PidfdOpen(pid, 0); err != nil {
+		k.log.Error("restart-keeper: cannot watch the main process that the program names", "named", pid, "error", err)
+		return nil
+	}
+	k.watch(p)
+	return p
 }
 
 // refuse says once why a process is not listened to.
 func (k *keeper) refuse(m message, mainPID int) {
 	main := 0
-	if k.main != nil {
-		main = k.main.pid
+	if k.Main != nil {
+		main = k.Main.PID
 	}
 	args := []any{"from", m.pid, "main", main, "message", strings.Join(m.lines, " ")}
 	switch {
-	case k.isEarlier(m.pid) != nil && mainPID == m.pid:
+	case k.findEarlier(m.pid) != nil && mainPID == m.pid:
 		// The program has been started again in the meantime: two would serve.
 		k.log.Error("restart-keeper: an earlier process takes the service back too late, ending it", args...)
-		k.signal(k.isEarlier(m.pid), unix.SIGTERM)
+		k.signal(k.findEarlier(m.pid), unix.SIGTERM)
 	case m.pid != k.refused && k.isOurs(m.pid):
 		k.refused = m.pid
 		k.log.Warn(`restart-keeper: a message is ignored because it does not come from the main process: if a script starts the program, let it do so with "exec"`, args...)
 	}
 }
 
-// relay tells systemd, if it has started the keeper. The main process is the
-// keeper there.
+// relay tells our own manager, systemd or another keeper, what the program says of
+// itself. To that the keeper is the main process.
 func (k *keeper) relay(lines []string) {
 	if k.upstream == "" {
 		return
@@ -225,6 +241,6 @@ func (k *keeper) relay(lines []string) {
 		_, err = conn.Write([]byte(strings.Join(lines, "\n")))
 	}
 	if err != nil {
-		k.log.Error("restart-keeper: systemd does not know the state of the program", "error", err)
+		k.log.Error("restart-keeper: the service manager does not know the state of the program", "error", err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReplaceSignal makes the keeper replace its own program. systemd does the same
-// at it (SIGRTMIN+25, which is 59 with glibc).
+// ReplaceSignal makes the keeper replace its own program, as it does systemd
+// (SIGRTMIN+25, which is 59 with glibc).
 const ReplaceSignal = syscall.Signal(59)
 
 // ownSignals are not forwarded: faults of this process, what the kernel says of
@@ -24,8 +24,8 @@ var ownSignals = []syscall.Signal{
 	syscall.SIGABRT, syscall.SIGSYS, syscall.SIGURG, syscall.SIGPROF, syscall.SIGTTIN, syscall.SIGTTOU, 32, 33, 34,
 }
 
-// caught returns the signals that the keeper takes. One that it was started to
-// ignore, as nohup does it, it leaves alone.
+// caught returns the signals that the keeper takes: not those that it was started
+// to ignore, for example by nohup.
 func caught() (sigs []os.Signal) {
 	for sig := syscall.Signal(1); sig < 65; sig++ {
 		if !slices.Contains(ownSignals, sig) && !signal.Ignored(sig) {
@@ -35,13 +35,13 @@ func caught() (sigs []os.Signal) {
 	return sigs
 }
 
-// Those that ask the program to stop go to all its generations, as they would
-// from a terminal or from systemd.
+// isStop reports whether a signal asks the program to stop. Such a one goes to all
+// generations, as it would from a terminal or from systemd.
 func isStop(sig syscall.Signal) bool {
 	return sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
 }
 
-func name(sig syscall.Signal) string {
+func signalName(sig syscall.Signal) string {
 	if n := unix.SignalName(sig); n != "" {
 		return n
 	}
@@ -56,7 +56,7 @@ func (k *keeper) onSignal(sig syscall.Signal) {
 	case syscall.SIGCHLD, syscall.SIGPIPE: // run reaps; a reader of our log has gone
 		return
 	case ReplaceSignal:
-		k.askReplacement()
+		k.beginReplacement()
 		return
 	case syscall.SIGCONT:
 		k.resume()
@@ -66,41 +66,36 @@ func (k *keeper) onSignal(sig syscall.Signal) {
 		}
 	}
 	if isStop(sig) {
-		k.stop, k.stopAt = sig, k.sys.now()
-		if k.cfg.KillAfter > 0 && k.killAt.IsZero() {
-			k.killAt = k.sys.now().Add(k.cfg.KillAfter)
+		k.Stop, k.StopAt = sig, k.sys.now()
+		if k.cfg.KillAfter > 0 && k.KillAt.IsZero() {
+			k.KillAt = k.sys.now().Add(k.cfg.KillAfter)
 		}
 	}
-	if k.main == nil && !k.ending {
+	if k.Main == nil && !k.Ending {
 		k.onSignalWithout(sig)
 		return
 	}
-	var targets []*process
-	if k.main != nil {
-		targets = append(targets, k.main)
-	}
-	if isStop(sig) {
-		targets = append(targets, k.earlier...)
-	}
 	pids := []int{}
-	for _, p := range targets {
-		pids = append(pids, p.pid)
-		k.signal(p, sig)
+	for _, p := range k.generations() {
+		if p == k.Main || isStop(sig) {
+			pids = append(pids, p.PID)
+			k.signal(p, sig)
+		}
 	}
-	k.log.Info("restart-keeper: signal forwarded", "signal", name(sig), "pids", pids)
+	k.log.Info("restart-keeper: signal forwarded", "signal", signalName(sig), "pids", pids)
 }
 
 // onSignalWithout is onSignal while the program does not run but is to be started.
 func (k *keeper) onSignalWithout(sig syscall.Signal) {
 	switch {
 	case isStop(sig):
-		k.log.Info("restart-keeper: the program is not started again", "signal", name(sig))
+		k.log.Info("restart-keeper: the program is not started again", "signal", signalName(sig))
 		k.end()
 	case sig == syscall.SIGHUP:
-		k.log.Info("restart-keeper: the program is started at once", "signal", name(sig))
-		k.startAt = k.sys.now()
+		k.log.Info("restart-keeper: the program is started at once", "signal", signalName(sig))
+		k.StartAt = k.sys.now()
 	default:
-		k.log.Info("restart-keeper: signal ignored, because the program does not run", "signal", name(sig))
+		k.log.Info("restart-keeper: signal ignored, because the program does not run", "signal", signalName(sig))
 	}
 }
 

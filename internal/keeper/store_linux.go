@@ -17,7 +17,7 @@ type store []stored
 
 type stored struct {
 	Name string
-	fd   int // ours; never touched but to pass it on
+	FD   int // ours; never touched but to pass it on
 }
 
 // maxStored bounds the store.
@@ -31,13 +31,13 @@ func (k *keeper) keep(name string, fds []int) {
 	}
 	for _, fd := range fds {
 		switch {
-		case k.store.has(fd):
+		case k.Store.has(fd):
 			unix.Close(fd)
-		case len(k.store) >= maxStored:
+		case len(k.Store) >= maxStored:
 			k.log.Error("restart-keeper: a descriptor is not kept, there are too many", "name", name, "limit", maxStored)
 			unix.Close(fd)
 		default:
-			k.store = append(k.store, stored{name, fd})
+			k.Store = append(k.Store, stored{name, fd})
 		}
 	}
 }
@@ -48,14 +48,14 @@ func (s store) has(fd int) bool {
 		return false
 	}
 	return slices.ContainsFunc(s, func(e stored) bool {
-		return unix.Fstat(e.fd, &other) == nil && st.Dev == other.Dev && st.Ino == other.Ino
+		return unix.Fstat(e.FD, &other) == nil && st.Dev == other.Dev && st.Ino == other.Ino
 	})
 }
 
 func (s *store) remove(name string) {
 	*s = slices.DeleteFunc(*s, func(e stored) bool {
 		if e.Name == name {
-			unix.Close(e.fd)
+			unix.Close(e.FD)
 		}
 		return e.Name == name
 	})

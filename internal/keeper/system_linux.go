@@ -13,11 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"example.com/restart/internal/spawn"
 )
-
-var unset time.Time
 
 // A system is what a keeper asks of the kernel, so that tests can stand in for
 // it.
@@ -92,55 +88,4 @@ func (k *keeper) isOurs(pid int) bool {
 		}
 	}
 	return false
-}
-
-// launch starts the program with the sockets that are kept, and gives it the
-// terminal if we have that.
-func (k *keeper) launch(c spawn.Command) (int, error) {
-	values := []string{"NOTIFY_SOCKET=" + k.socket.name, "FDSTORE=" + strconv.Itoa(maxStored), keptVar + "=" + strconv.Itoa(os.Getpid())}
-	switch usec := os.Getenv("WATCHDOG_USEC"); {
-	case k.cfg.Watchdog > 0:
-		values = append(values, fmt.Sprintf("WATCHDOG_USEC=%d", k.cfg.Watchdog.Microseconds()))
-	case usec != "" && k.upstream != "":
-		values = append(values, "WATCHDOG_USEC="+usec)
-	}
-	path, files := c.Path, []uintptr{0, 1, 2}
-	if len(k.store) > 0 {
-		values = append(values, k.store.environ()...)
-		for _, s := range k.store {
-			files = append(files, uintptr(s.fd))
-		}
-		if k.cfg.Helper {
-			values = append(values, execVar+"="+path)
-			path = "/proc/self/exe"
-		}
-	}
-	attr := &syscall.ProcAttr{
-		Dir: c.Dir, Env: environ(c.Env, values...), Files: files,
-		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM},
-	}
-	if k.terminal != nil {
-		// A signal from the terminal goes to a process group. What the program gets
-		// from there we must not forward, and cannot tell from what somebody sends to
-		// us alone. So the program has a group of its own.
-		attr.Sys.Setpgid = true
-		if len(k.earlier) > 0 {
-			attr.Sys.Pgid = k.group
-		}
-	}
-	owned := k.terminal.isOurs(k.group)
-	pid, err := k.sys.fork(path, c.Args, attr)
-	if err != nil {
-		return 0, c.Explain(err)
-	}
-	if k.terminal != nil {
-		if attr.Sys.Pgid == 0 {
-			k.group = pid
-		}
-		if owned {
-			k.terminal.give(k.group)
-			_ = unix.Kill(-k.group, unix.SIGCONT) // it may have read before the terminal was its own
-		}
-	}
-	return pid, nil
 }

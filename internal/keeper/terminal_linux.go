@@ -80,11 +80,11 @@ func (k *keeper) suspend() {
 
 // resume lets the program go on, in the foreground if the shell has put us there.
 func (k *keeper) resume() {
-	if k.terminal == nil || k.group == 0 {
+	if k.terminal == nil || k.Group == 0 {
 		return
 	}
-	if k.terminal.isOurs(k.group) {
-		k.terminal.give(k.group)
+	if k.terminal.isOurs(k.Group) {
+		k.terminal.give(k.Group)
 	}
-	_ = unix.Kill(-k.group, unix.SIGCONT) // it may have ended
+	_ = unix.Kill(-k.Group, unix.SIGCONT) // it may have ended
 }
