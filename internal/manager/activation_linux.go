@@ -147,29 +147,29 @@ func parseStoreName(s string) (name, network, address string, ok bool) {
 // Keep stores a socket, if the unit has FileDescriptorStoreMax=. systemd gives it
 // to the process that it starts after this one has died. Storing the same socket
 // again changes nothing.
-func (s *Systemd) Keep(f wire.File, socket syscall.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (n *Notified) Keep(f wire.File, socket syscall.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	name := storeName(f)
-	if name == "" || !s.leadsLocked() {
+	if name == "" || !n.leadsLocked() {
 		return
 	}
 	err := fdutil.Control(socket, func(fd int) error {
-		return send(s.socket, []string{"FDSTORE=1", "FDNAME=" + name}, fd)
+		return send(n.socket, []string{"FDSTORE=1", "FDNAME=" + name}, fd)
 	})
 	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
-		s.log.Error("restart: the service manager does not keep a listener", "listener", f.Name, "error", err)
+		n.log.Error("restart: the service manager does not keep a listener", "listener", f.Name, "error", err)
 	}
 }
 
 // GiveUp removes a socket from the store: systemd would go on listening, and
 // clients would wait for an answer.
-func (s *Systemd) GiveUp(f wire.File) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name := storeName(f); name != "" && s.leadsLocked() {
-		s.sendLocked("FDSTOREREMOVE=1", "FDNAME="+name)
+func (n *Notified) GiveUp(f wire.File) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name := storeName(f); name != "" && n.leadsLocked() {
+		n.sendLocked("FDSTOREREMOVE=1", "FDNAME="+name)
 	}
 }
 
-func (s *Systemd) leadsLocked() bool { return s.role == main || s.role == reloading }
+func (n *Notified) leadsLocked() bool { return n.role == roleMain || n.role == roleReloading }

@@ -17,7 +17,7 @@ import (
 // before the channel to the predecessor is taken from the environment.
 func Find() Manager {
 	if socket := os.Getenv("NOTIFY_SOCKET"); socket != "" {
-		return &Systemd{socket: socket, every: watchdog() / 2, wrapper: wrapper(socket)}
+		return &Notified{socket: socket, every: watchdog() / 2, wrapper: wrapper(socket)}
 	}
 	if isMainProcess() {
 		return Unnotified{}

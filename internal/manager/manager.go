@@ -1,6 +1,6 @@
-// Package manager is the seam between a Restarter and the program that watches
-// its process: systemd, or a parent that keeps its PID. Find says which one it
-// is.
+// Package manager tells the program that watches a process, systemd or a keeper, of
+// its restarts. A [Manager] is that program as a Restarter sees it, and [Find] says
+// which one there is.
 package manager
 
 import (
@@ -19,7 +19,7 @@ import (
 // predecessor may have called Replacing.
 type Manager interface {
 	// Starting says that services start. A predecessor may serve. The log gets
-	// what no other method returns.
+	// the errors that the other methods do not return.
 	Starting(*slog.Logger)
 
 	// Serving says that this process accepts. A manager that has been told by

@@ -21,15 +21,15 @@ func TestOnlyTheMainProcessSpeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	for name, before := range map[string]func(*Systemd){
-		"before it serves":  func(*Systemd) {},
-		"after the move":    func(s *Systemd) { s.Serving(2); s.Restarting(); s.Replacing(1) },
-		"when replaced":     func(s *Systemd) { s.Serving(2); s.Restarting(); s.Replacing(1); s.Replaced(1) },
-		"when it gave back": func(s *Systemd) { s.Serving(2); s.GivingBack(1) },
+	for name, before := range map[string]func(*Notified){
+		"before it serves":  func(*Notified) {},
+		"after the move":    func(s *Notified) { s.Serving(2); s.Restarting(); s.Replacing(1) },
+		"when replaced":     func(s *Notified) { s.Serving(2); s.Restarting(); s.Replacing(1); s.Replaced(1) },
+		"when it gave back": func(s *Notified) { s.Serving(2); s.GivingBack(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			systemd := systemdtest.Listen(t)
-			s := &Systemd{socket: systemd.Path, every: time.Hour}
+			s := &Notified{socket: systemd.Path, every: time.Hour}
 			s.Starting(slog.New(slog.DiscardHandler))
 			before(s)
 			if s.stopPings != nil {
@@ -48,7 +48,7 @@ func TestOnlyTheMainProcessSpeaks(t *testing.T) {
 		})
 	}
 	systemd := systemdtest.Listen(t)
-	s := &Systemd{socket: systemd.Path}
+	s := &Notified{socket: systemd.Path}
 	s.Starting(slog.New(slog.DiscardHandler))
 	s.Serving(2)
 	s.Stopping()

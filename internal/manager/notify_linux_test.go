@@ -40,7 +40,7 @@ func TestSend(t *testing.T) {
 
 // A restart that systemd does not hear of would end the service.
 func TestReplacingFails(t *testing.T) {
-	s := &Systemd{socket: filepath.Join(t.TempDir(), "missing")}
+	s := &Notified{socket: filepath.Join(t.TempDir(), "missing")}
 	if err := s.Replacing(1); err == nil {
 		t.Error("got no error")
 	}

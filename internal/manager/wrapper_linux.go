@@ -39,10 +39,10 @@ func wrapper(socket string) int {
 // askTimeout bounds how long systemd may take to answer.
 const askTimeout = 5 * time.Second
 
-// unheard returns why systemd does not listen to this process, nil if it does or
-// cannot be asked.
-func (s *Systemd) unheard() error {
-	if s.wrapper == 0 {
+// checkHeard returns an error if systemd does not listen to this process, and nil if
+// it does or cannot be asked.
+func (n *Notified) checkHeard() error {
+	if n.wrapper == 0 {
 		return nil
 	}
 	groups, err := os.ReadFile("/proc/self/cgroup")
@@ -51,7 +51,7 @@ func (s *Systemd) unheard() error {
 		return nil
 	}
 	args := []string{"show", "--property=MainPID,NotifyAccess", unit}
-	if s.socket != systemSocket {
+	if n.socket != systemSocket {
 		args = append([]string{"--user"}, args...)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
@@ -60,18 +60,18 @@ func (s *Systemd) unheard() error {
 	if err != nil {
 		return nil
 	}
-	return deafness(unit, properties(string(out)))
+	return checkNotifyAccess(unit, properties(string(out)))
 }
 
-// deafness judges by the properties of a unit.
-func deafness(unit string, p map[string]string) error {
-	access, main := p["NotifyAccess"], p["MainPID"]
-	if access != "main" && access != "exec" || main == "" || main == "0" || main == strconv.Itoa(os.Getpid()) {
+// checkNotifyAccess does the work of checkHeard for a unit with these properties.
+func checkNotifyAccess(unit string, p map[string]string) error {
+	access, mainPID := p["NotifyAccess"], p["MainPID"]
+	if access != "main" && access != "exec" || mainPID == "" || mainPID == "0" || mainPID == strconv.Itoa(os.Getpid()) {
 		return nil
 	}
 	return fmt.Errorf(`systemd does not listen to this process, which is not the main process of %s: that is process %s, a script or shell. `+
 		`Put "exec" before the command by which it starts the program, or name the program itself in "ExecStart=" of the [Service] section; then restart the unit`,
-		unit, main)
+		unit, mainPID)
 }
 
 // unitOf returns the service that a process belongs to, by its /proc/PID/cgroup;

@@ -25,7 +25,7 @@ func TestUnitOf(t *testing.T) {
 	}
 }
 
-func TestDeafness(t *testing.T) {
+func TestCheckNotifyAccess(t *testing.T) {
 	self := strconv.Itoa(os.Getpid())
 	for shown, deaf := range map[string]bool{
 		"NotifyAccess=main\nMainPID=7\n":            true,
@@ -35,7 +35,7 @@ func TestDeafness(t *testing.T) {
 		"NotifyAccess=main\nMainPID=" + self + "\n": false, // a script has said so
 		"": false,
 	} {
-		err := deafness("app.service", properties(shown))
+		err := checkNotifyAccess("app.service", properties(shown))
 		if (err != nil) != deaf {
 			t.Errorf("%q: got %v", shown, err)
 		}
