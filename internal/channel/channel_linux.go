@@ -39,13 +39,7 @@ func Pair() (*Conn, *os.File, error) {
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	theirs := os.NewFile(uintptr(fds[1]), "restart-channel")
-	ours, err := Open(os.NewFile(uintptr(fds[0]), "restart-channel"))
-	if err != nil {
-		theirs.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
+	return openPair(fds)
 }
 
 // Inherited makes close-on-exec the descriptor fd that the process was started
@@ -63,30 +57,20 @@ func Inherited(fd int) (*Conn, error) {
 	if domain != unix.AF_UNIX || typ != unix.SOCK_SEQPACKET {
 		return nil, fmt.Errorf("descriptor %d is a socket of domain %d and type %d, not a restart channel", fd, domain, typ)
 	}
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, os.NewSyscallError("fcntl(O_NONBLOCK)", err)
-	}
-	return Open(os.NewFile(uintptr(fd), "restart-channel"))
+	return openInherited(fd)
 }
 
 // Open makes a channel of f. It takes f in every case.
 func Open(f *os.File) (*Conn, error) {
-	defer f.Close()
-	c, err := net.FileConn(f)
+	uc, err := unixConn(f)
 	if err != nil {
 		return nil, err
-	}
-	uc, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("%T is not a Unix socket", c)
 	}
 	err = fdutil.Control(uc, func(fd int) error {
 		return os.NewSyscallError("setsockopt(SO_PASSCRED)", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 	})
 	if err != nil {
-		c.Close()
+		uc.Close()
 		return nil, err
 	}
 	return &Conn{

@@ -56,13 +56,7 @@ func Pair() (*Conn, *os.File, error) {
 	for _, fd := range fds {
 		_ = unix.SetNonblock(fd, true) // cannot fail
 	}
-	theirs := os.NewFile(uintptr(fds[1]), "restart-channel")
-	ours, err := Open(os.NewFile(uintptr(fds[0]), "restart-channel"))
-	if err != nil {
-		theirs.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
+	return openPair(fds)
 }
 
 // Inherited makes close-on-exec the descriptor fd that the process was started
@@ -80,28 +74,18 @@ func Inherited(fd int) (*Conn, error) {
 	if _, local := addr.(*unix.SockaddrUnix); !local || typ != unix.SOCK_STREAM {
 		return nil, fmt.Errorf("descriptor %d is a socket of type %d with a %T, not a restart channel", fd, typ, addr)
 	}
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, os.NewSyscallError("fcntl(O_NONBLOCK)", err)
-	}
-	return Open(os.NewFile(uintptr(fd), "restart-channel"))
+	return openInherited(fd)
 }
 
 // Open makes a channel of f. It takes f in every case.
 func Open(f *os.File) (*Conn, error) {
-	defer f.Close()
-	c, err := net.FileConn(f)
+	uc, err := unixConn(f)
 	if err != nil {
 		return nil, err
 	}
-	uc, ok := c.(*net.UnixConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("%T is not a Unix socket", c)
-	}
 	raw, err := uc.SyscallConn()
 	if err != nil {
-		c.Close()
+		uc.Close()
 		return nil, err
 	}
 	_ = uc.SetReadBuffer(bufferSize) // it is slower otherwise

@@ -10,6 +10,7 @@ package channel
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 
@@ -18,6 +19,42 @@ import (
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/wire"
 )
+
+// openPair opens the two ends of a channel. It takes fds.
+func openPair(fds [2]int) (*Conn, *os.File, error) {
+	theirs := os.NewFile(uintptr(fds[1]), "restart-channel")
+	ours, err := Open(os.NewFile(uintptr(fds[0]), "restart-channel"))
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
+
+// openInherited opens a channel that the process was started with. It takes fd,
+// unless that cannot be made non-blocking.
+func openInherited(fd int) (*Conn, error) {
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, os.NewSyscallError("fcntl(O_NONBLOCK)", err)
+	}
+	return Open(os.NewFile(uintptr(fd), "restart-channel"))
+}
+
+// unixConn makes a connection of f. It takes f in every case.
+func unixConn(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	uc, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("%T is not a Unix socket", c)
+	}
+	return uc, nil
+}
 
 // socketType returns the type of the socket fd, which the process has inherited.
 func socketType(fd int) (int, error) {
