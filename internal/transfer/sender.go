@@ -24,7 +24,7 @@ const (
 	// MaxState bounds the state of one service.
 	MaxState = 64 << 20
 
-	// MaxStates bounds the states of all services, names included.
+	// MaxStates bounds the states of all services together, names included.
 	MaxStates = 4 * MaxState
 
 	// batchesInFlight bounds how far the old process may be ahead of the new
@@ -54,8 +54,8 @@ type Sender struct {
 	counts     Counts
 
 	gone       chan struct{} // closed when no answer can come any more
-	died       chan struct{} // closed when the channel has ended without "failed"
-	hammered   chan struct{} // closed when the successor has asked for the end
+	died       chan struct{} // closed when the channel has ended without a message "failed"
+	hammered   chan struct{} // closed when the successor has asked for the end of the drain
 	hammerOnce sync.Once
 	stopped    chan struct{} // closed when nothing is sent any more
 	goroutines sync.WaitGroup
@@ -278,8 +278,9 @@ func (s *Sender) finish(m wire.Adopted, err error) {
 	}
 }
 
-// abandon ends with err what was sent and will not be answered. What could not
-// be sent any more is none of that.
+// abandon ends with err what was sent and will not be answered. It waits until
+// nothing is sent any more: a batch that is just being sent would be ended by nobody,
+// or with err though it could not be sent.
 func (s *Sender) abandon(err error) {
 	close(s.gone)
 	<-s.stopped
@@ -294,7 +295,7 @@ func (s *Sender) abandon(err error) {
 	}
 }
 
-// fail ends what was not sent.
+// fail ends with err what was not sent.
 func (s *Sender) fail(parcels []*parcel, err error) {
 	for _, p := range parcels {
 		s.mu.Lock()

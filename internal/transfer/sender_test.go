@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,6 +241,42 @@ func TestQueuedIsNotUncertain(t *testing.T) {
 	}
 	if gone != queued {
 		t.Errorf("got %d that were never sent, want %d", gone, queued)
+	}
+}
+
+// A slowConn gives its descriptor only when it is released.
+type slowConn struct {
+	syscall.Conn
+	asked, released chan struct{}
+}
+
+func (c *slowConn) SyscallConn() (syscall.RawConn, error) {
+	close(c.asked)
+	<-c.released
+	return c.Conn.SyscallConn()
+}
+
+// A batch that is on its way when the last answer has come is ended, too: nobody
+// else would ever end it.
+func TestBatchThatIsSentTooLateIsUncertain(t *testing.T) {
+	for range 20 {
+		s, _ := senders(t)
+		_, server := tcpPair(t)
+		slow := &slowConn{server.(*net.TCPConn), make(chan struct{}), make(chan struct{})}
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send("web", slow, nil) }()
+		<-slow.asked
+		s.conn.EndRecv() // the other end is still open, so sending works
+		<-s.gone
+		close(slow.released)
+		select {
+		case err := <-sent:
+			if !errors.Is(err, ErrUncertain) {
+				t.Errorf("got %v, want %v", err, ErrUncertain)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("Send does not return")
+		}
 	}
 }
 
