@@ -16,7 +16,7 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// What ends Follow, apart from messages that cannot be understood.
+// Why Follow ends, apart from messages that cannot be understood.
 var (
 	// ErrOrphaned says that the predecessor died. Nobody else serves.
 	ErrOrphaned = errors.New("the predecessor died")
@@ -38,12 +38,12 @@ type Follower struct {
 	ready atomic.Bool // Ready was called
 }
 
-// Claims says which of the inherited sockets this process took, by the names
-// that the predecessor has for them, and which of those have a service that
-// adopts connections: the plainest, and those of other kinds.
+// Claims says which of the inherited sockets a successor took, by the names that the
+// predecessor has for them, and which connections their services adopt.
 type Claims struct {
-	Claimed, Adopts []string
-	Kinds           map[string][]string
+	Claimed []string            // the sockets
+	Adopts  []string            // those whose service adopts plain connections
+	Kinds   map[string][]string // the other kinds of connections that it adopts
 }
 
 // add adds what one of several messages says.

@@ -1,25 +1,20 @@
+// Package handshake is how a process starts its successor and leads it up to the
+// point where the successor serves. The [Leader] is in the old process, the [Follower]
+// in the new one; each is one straight function. docs/protocol.md describes the
+// messages.
 package handshake
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"syscall"
 	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/spawn"
 	"example.com/restart/internal/wire"
-)
-
-const (
-	// abortGrace is what a successor gets to leave by itself after "abort",
-	// killGrace what the kernel gets to carry SIGKILL out.
-	abortGrace = 3 * time.Second
-	killGrace  = 5 * time.Second
 )
 
 // A Step says how far a successor has come.
@@ -57,37 +52,6 @@ type Leader struct {
 
 	Log *slog.Logger
 }
-
-// A Successor is the process that leads on.
-type Successor struct {
-	Claims
-	PID       int // of the process that serves: under a wrapper script not the one that was started
-	Conn      *channel.Conn
-	Probation bool // it is on probation, see Watch
-
-	proc    spawn.Process
-	speaker *spawn.Handle // of PID if that was not started by us, else nil
-	met     bool          // the process that serves has spoken
-	unwatch func()        // ends what guard began, nil: nothing
-}
-
-// A Failure says why a successor failed. Nothing of the attempt is left.
-type Failure struct {
-	Step   Step
-	PID    int // 0: no process was started
-	Exit   string
-	Stderr string
-	Err    error
-}
-
-func (f *Failure) Error() string { return f.Err.Error() }
-func (f *Failure) Unwrap() error { return f.Err }
-
-// What ends a wait for the successor's next message.
-var (
-	errExited = errors.New("it exited before taking over")
-	errGaveUp = errors.New("it gave up")
-)
 
 // Lead starts a successor, leaves it the manifest and leads it up to the point
 // where it accepts. ctx can end that until "go" is said; after that only its
@@ -287,109 +251,4 @@ func (a *attempt) claim(claimed, adopts []string, kinds map[string][]string) err
 		return errClaims
 	}
 	return nil
-}
-
-// quote puts the successor's own words to the error that ended a wait.
-func (a *attempt) quote(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		err = errExited
-	}
-	if a.note == "" || !errors.Is(err, errExited) && !errors.Is(err, errGaveUp) {
-		return err
-	}
-	return &quoted{words: a.note, cause: err}
-}
-
-// A quoted error is a failure in the successor's own words.
-type quoted struct {
-	words string
-	cause error
-}
-
-func (q *quoted) Error() string { return q.words }
-func (q *quoted) Unwrap() error { return q.cause }
-
-// cleanUp makes sure that a successor that failed is gone, and says how it
-// ended. A process that will neither leave nor die keeps its channel: the end of
-// that would tell it to serve.
-func (a *attempt) cleanUp(err error) *Failure {
-	f := &Failure{Step: a.step, Err: err}
-	if a.proc == nil {
-		return f
-	}
-	f.PID = a.PID
-	a.Conn.SetDeadline(time.Now().Add(abortGrace))
-	// Also where the process has exited: another one that it has started may have
-	// the channel, and must not take its end for our death.
-	_ = a.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(err.Error())}) // nobody may be there
-	// After "go" SIGTERM would make it stop like any process that serves, and
-	// remove the files that are ours again. "abort" tells it not to.
-	if !errors.Is(err, errExited) && !errors.Is(err, errGaveUp) && a.step != Go {
-		a.signalBoth(syscall.SIGTERM)
-	}
-	if !a.gone(abortGrace) {
-		a.signalBoth(syscall.SIGKILL)
-		if !a.gone(killGrace) {
-			a.leader.Log.Error("restart: cannot kill a successor that failed", "successor", a.PID)
-			return f
-		}
-	}
-	a.unguard()
-	if a.Conn.Send(wire.TypeAbort, wire.Abort{}) == nil {
-		a.leader.Log.Warn("restart: a process that the failed successor has started holds its channel, and with that perhaps our sockets", "successor", a.PID)
-	}
-	a.Conn.Close()
-	a.speaker.Close()
-	f.Exit = a.proc.Release()
-	f.Stderr = a.tail.String()
-	return f
-}
-
-// signalBoth reaches both the process that was started and, under a wrapper, the
-// one that spoke.
-func (a *attempt) signalBoth(sig syscall.Signal) {
-	a.proc.Signal(sig)
-	if a.speaker != nil {
-		a.speaker.Signal(sig)
-	}
-}
-
-// gone waits until the other end of the channel is closed and the process has
-// ended. Who else has the channel when the time is up does not serve: it has been
-// sent "abort".
-func (a *attempt) gone(within time.Duration) bool {
-	bound := time.Now().Add(within)
-	a.Conn.SetDeadline(bound)
-	for {
-		_, fds, err := a.Conn.RecvRaw()
-		channel.CloseRaw(fds)
-		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
-			break
-		}
-	}
-	left := time.Until(bound)
-	return a.proc.Wait(left) && (a.speaker == nil || a.speaker.Wait(time.Until(bound)))
-}
-
-// Signal sends a signal to the process that serves, not to its wrapper.
-func (s *Successor) Signal(sig syscall.Signal) {
-	if s.speaker != nil {
-		s.speaker.Signal(sig)
-		return
-	}
-	s.proc.Signal(sig)
-}
-
-// Wait waits for the end of the process that serves, no longer than within, and
-// reports whether it came.
-func (s *Successor) Wait(within time.Duration) bool { return s.ended()(within) }
-
-// Exit returns how the process that was started has ended, such as "signal:
-// killed", empty if it lives or that is not known.
-func (s *Successor) Exit() string { return s.proc.Exit() }
-
-// Release gives up the process. The channel stays open.
-func (s *Successor) Release() {
-	s.speaker.Close()
-	s.proc.Release()
 }

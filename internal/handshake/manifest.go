@@ -1,7 +1,3 @@
-// Package handshake is how a process starts its successor and leads it up to the
-// point where that serves. The Leader is in the old process, the Follower in
-// the new one; each is one straight function. docs/protocol.md describes the
-// messages.
 package handshake
 
 import (
