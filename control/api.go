@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,13 +22,13 @@ func (s *Service) handler() http.Handler {
 	mux.HandleFunc("POST /undo", s.postUndo)
 	mux.HandleFunc("POST /stop", s.postStop)
 	mux.HandleFunc("POST /hammer", s.postHammer)
-	return onlyOwner(whole(mux))
+	return onlyOwner(bodyFirst(mux))
 }
 
-// whole reads the body, which must be short, before next is called: net/http sees
-// a client go away only after that. The read deadline, which would end a long
-// wait, has done its work then.
-func whole(next http.Handler) http.Handler {
+// bodyFirst reads the body, which must be short, before next is called: only then does
+// net/http notice that a client goes away. It also removes the read deadline, which
+// would end a long wait.
+func bodyFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 			answer(w, http.StatusRequestEntityTooLarge, &Error{Code: CodeBadRequest, Text: "read the request: " + err.Error()})
@@ -96,119 +95,10 @@ func oneOf(name, value string, allowed ...string) (string, error) {
 	return "", fmt.Errorf("%s=%q is not one of %q", name, value, allowed)
 }
 
-// asked is what a request for a restart asks for.
-type asked struct {
-	drain   bool          // follow the drain
-	cancel  bool          // when the asker goes away
-	timeout time.Duration // 0: none
-}
-
-func askedFor(r *http.Request) (asked, error) {
-	p, err := params(r, "wait", "on_disconnect", "timeout")
-	if err != nil {
-		return asked{}, err
-	}
-	wait, err := oneOf("wait", p["wait"], "serving", "drain")
-	if err != nil {
-		return asked{}, err
-	}
-	onDisconnect, err := oneOf("on_disconnect", p["on_disconnect"], "continue", "cancel")
-	if err != nil {
-		return asked{}, err
-	}
-	a := asked{drain: wait == "drain", cancel: onDisconnect == "cancel"}
-	if p["timeout"] != "" {
-		if a.timeout, err = time.ParseDuration(p["timeout"]); err != nil || a.timeout <= 0 {
-			return asked{}, fmt.Errorf(`timeout=%q is not a time such as "30s"`, p["timeout"])
-		}
-	}
-	return a, nil
-}
-
-// context returns the context of the restart.
-func (a asked) context(r *http.Request) (context.Context, context.CancelFunc) {
-	ctx := r.Context()
-	if !a.cancel {
-		ctx = context.WithoutCancel(ctx)
-	}
-	if a.timeout > 0 {
-		return context.WithTimeoutCause(ctx, a.timeout, fmt.Errorf("not done within %v, as was asked for", a.timeout))
-	}
-	return ctx, func() {}
-}
-
-func (s *Service) postRestart(w http.ResponseWriter, r *http.Request) {
-	a, err := askedFor(r)
-	if err != nil {
-		badRequest(w, err)
-		return
-	}
-	ctx, cancel := a.context(r)
-	defer cancel()
-	began := time.Now()
-	if err := s.restart(ctx); err != nil {
-		s.answerFailure(w, err)
-		return
-	}
-	if a.drain {
-		<-s.history.whenReplaced()
-		s.follow(w, ProgressReplaced)
-		return
-	}
-	st := s.process.Status()
-	answer(w, http.StatusOK, Replaced{Generation: st.Generation, PID: st.PID, Successor: st.Successor, Elapsed: Seconds(time.Since(began))})
-}
-
-// againEvery is how often a restart is tried that waits for one which was not
-// asked for here: by a signal, or by the program.
-const againEvery = 50 * time.Millisecond
-
-// restart waits for its turn, then restarts.
-func (s *Service) restart(ctx context.Context) error {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-s.process.Draining():
-		return restart.ErrStopped
-	case <-ctx.Done():
-		return fmt.Errorf("another restart is under way: %w", context.Cause(ctx))
-	}
-	again := time.NewTicker(againEvery)
-	defer again.Stop()
-	for {
-		err := s.process.Restart(ctx)
-		if !errors.Is(err, restart.ErrRestarting) {
-			return err
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return fmt.Errorf("another restart is under way: %w", context.Cause(ctx))
-		}
-	}
-}
-
-func (s *Service) answerFailure(w http.ResponseWriter, err error) {
-	e := &Error{Code: CodeRefused, Text: err.Error()}
-	status := http.StatusConflict
-	failed, isFailure := errors.AsType[*restart.RestartError](err)
-	switch {
-	case errors.Is(err, restart.ErrStopped):
-		status = s.stopped(w, e)
-	case isFailure:
-		status, e.Code = http.StatusFailedDependency, CodeFailed
-		e.Phase, e.Cause, e.PID = failed.Phase.String(), failed.Err.Error(), failed.PID
-		e.Exit, e.Stderr = failed.Exit, failed.Stderr
-	case errors.Is(err, errors.ErrUnsupported):
-		status, e.Code = http.StatusNotImplemented, CodeUnsupported
-	}
-	answer(w, status, e)
-}
-
-// stopped completes the answer of a process that drains, and returns its status. A
-// successor can be asked instead, on the same path. "Retry-After" and 503 make curl
-// --retry do so.
-func (s *Service) stopped(w http.ResponseWriter, e *Error) int {
+// completeStopped completes the answer of a process that drains, and returns its
+// status. A successor can be asked instead, on the same path: "Retry-After" and 503
+// make curl --retry do so.
+func (s *Service) completeStopped(w http.ResponseWriter, e *Error) int {
 	w.Header().Set("Connection", "close") // the next request must find the successor
 	st := s.process.Status()
 	if st.Successor == 0 {
@@ -228,7 +118,7 @@ func (s *Service) refuseReplaced(w http.ResponseWriter) bool {
 		return false
 	}
 	e := new(Error)
-	answer(w, s.stopped(w, e), e)
+	answer(w, s.completeStopped(w, e), e)
 	return true
 }
 
@@ -281,7 +171,7 @@ func (s *Service) postStop(w http.ResponseWriter, r *http.Request) {
 	s.process.Shutdown()
 	if p["wait"] == "drain" {
 		<-s.process.Draining()
-		s.follow(w, ProgressStopping)
+		s.follow(w, ProgressStopping, s.history.whenUndone())
 		return
 	}
 	answer(w, http.StatusAccepted, map[string]bool{"stopping": true})

@@ -290,6 +290,24 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+// A restart may be undone before its answer begins.
+func TestFollowARestartThatIsUndoneAtOnce(t *testing.T) {
+	p := newFakeProcess()
+	p.restart = func(context.Context) error {
+		p.observer(restart.Event{Kind: restart.EventRestarting, Generation: 3})
+		p.observer(restart.Event{Kind: restart.EventReplaced, Generation: 3, Successor: 4802})
+		p.observer(restart.Event{Kind: restart.EventUndone, Generation: 3, Err: errors.New("it died")})
+		return nil
+	}
+	_, c := listen(t, p)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := c.Restart(ctx, RestartOptions{Drain: func(Progress) {}})
+	if e, ok := errors.AsType[*Error](err); !ok || e.Phase != "probation" || e.Text != "it died" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Who follows a drain that does not come learns why.
 func TestFollowARestartThatIsUndone(t *testing.T) {
 	p := newFakeProcess()

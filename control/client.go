@@ -21,9 +21,9 @@ import (
 // A Client asks the program behind a control socket. The zero value with a Path is
 // ready to use, by several goroutines too.
 //
-// An error that the program has answered is an *[Error]. A program that cannot be
-// asked is [ErrNotRunning] or [ErrPermission], and an answer that was broken off is
-// [ErrLost].
+// An *[Error] is the program's answer to a request that it refused or that failed.
+// [ErrNotRunning] and [ErrPermission] say that the program could not be asked, and
+// [ErrLost] that its answer was broken off.
 type Client struct {
 	// Path of the socket, as it was given to [Add].
 	Path string
@@ -38,12 +38,12 @@ var (
 
 // RestartOptions change what Client.Restart asks for.
 type RestartOptions struct {
-	// Timeout bounds the restart, including the wait for one that is under way.
-	// Zero means no bound but Options.ReadyTimeout of the program.
+	// Timeout bounds the restart, including the wait for one that is under way. With
+	// zero only Options.ReadyTimeout of the program bounds it.
 	Timeout time.Duration
 
-	// Cancel calls the restart off if the asker goes away, for example because
-	// the context of Restart ends. Otherwise it goes on.
+	// Cancel calls the restart off if the client goes away, for example because the
+	// context of Restart ends. Otherwise the restart goes on.
 	Cancel bool
 
 	// Drain, if not nil, is called with the progress of the old process's drain,
@@ -123,8 +123,8 @@ func (c Client) Stop(ctx context.Context, progress func(Progress)) error {
 	}
 }
 
-// Hammer ends by force the drain of the earlier generation, or of all that drain if
-// generation is 0, and returns which these were.
+// Hammer ends the drain of a generation by force, or all drains if generation is 0. It
+// returns the generations whose drains it has ended.
 func (c Client) Hammer(ctx context.Context, generation int) ([]int, error) {
 	query := url.Values{}
 	if generation != 0 {
@@ -137,8 +137,8 @@ func (c Client) Hammer(ctx context.Context, generation int) ([]int, error) {
 	return hammered.Hammered, err
 }
 
-// ask sends a request, again if the process has been replaced meanwhile, and gives
-// the body of the answer to read.
+// ask sends a request, and sends it again if the process has been replaced meanwhile.
+// read gets the body of the answer.
 func (c Client) ask(ctx context.Context, method, path string, query url.Values, read func(io.Reader) error) error {
 	for {
 		err := c.once(ctx, method, path, query, read)
@@ -175,7 +175,7 @@ func (c Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "unix", c.Path)
 }
 
-// refusal returns the error that a response tells.
+// refusal returns the error that a response reports.
 func refusal(response *http.Response) error {
 	b, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	e := new(Error)

@@ -19,6 +19,6 @@
 // The socket moves to the successor like any other. So does the history of the
 // last restarts, which [Service.StatusPage] shows.
 //
-// On other platforms nothing tells who asks: the socket is there, and every request
-// is refused.
+// On other platforms the kernel does not say who asks: the socket is there, but every
+// request is refused.
 package control

@@ -33,11 +33,11 @@ func connections(s restart.Status) int {
 	return n
 }
 
-// follow answers with the progress of this process's drain, up to its end. The
-// connection itself must not hold the drain up, so a duplicate of its descriptor
-// takes its place, of which nobody else knows. That is closed by the kernel, when
-// the process ends: who asked has the end of the answer as a sure sign.
-func (s *Service) follow(w http.ResponseWriter, first ProgressEvent) {
+// follow answers with the progress of this process's drain, up to its end, or until
+// undone is closed. The connection itself must not hold the drain up, so a duplicate of
+// its descriptor takes its place, of which nothing else knows. The kernel closes that
+// when the process ends: to the client, the end of the answer is the end of the process.
+func (s *Service) follow(w http.ResponseWriter, first ProgressEvent, undone <-chan struct{}) {
 	s.followers.Add(1) // while the connection still holds the drain up
 	defer s.followers.Done()
 	c, err := detach(w)
@@ -45,11 +45,11 @@ func (s *Service) follow(w http.ResponseWriter, first ProgressEvent) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if s.report(c, first) != nil {
+	if s.report(c, first, undone) != nil {
 		c.Close() // nobody listens, or the process does not end
 		return
 	}
-	untilExit.keep(c)
+	openUntilExit.add(c)
 }
 
 // detach takes the connection from the server and the drain.
@@ -75,7 +75,7 @@ func detach(w http.ResponseWriter) (net.Conn, error) {
 var errUndone = errors.New("the restart was undone")
 
 // report writes the answer.
-func (s *Service) report(c net.Conn, first ProgressEvent) error {
+func (s *Service) report(c net.Conn, first ProgressEvent, undone <-chan struct{}) error {
 	write := func(b []byte) error {
 		if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err
@@ -93,7 +93,7 @@ func (s *Service) report(c net.Conn, first ProgressEvent) error {
 	if err := write([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n")); err != nil {
 		return err
 	}
-	began, undone := time.Now(), s.history.whenUndone()
+	began := time.Now()
 	last := s.progress(first, began)
 	if replaced, ok := s.history.lastReplaced(); ok {
 		last.Elapsed = replaced.Elapsed
@@ -106,9 +106,9 @@ func (s *Service) report(c net.Conn, first ProgressEvent) error {
 	for {
 		select {
 		case <-s.history.over:
-			return line(s.end(began))
+			return line(s.drainedLine(began))
 		case <-undone:
-			return cmp.Or(line(s.undone(began)), errUndone)
+			return cmp.Or(line(s.undoneLine(began)), errUndone)
 		case <-ticks.C:
 		}
 		now := s.progress(ProgressDraining, began)
@@ -131,8 +131,8 @@ func (s *Service) progress(event ProgressEvent, began time.Time) Progress {
 	}
 }
 
-// undone is the last line where there is no drain.
-func (s *Service) undone(began time.Time) Progress {
+// undoneLine is the last line where there is no drain.
+func (s *Service) undoneLine(began time.Time) Progress {
 	p := s.progress(ProgressUndone, began)
 	if list := s.history.list(); len(list) > 0 {
 		p.Error = list[len(list)-1].Error
@@ -140,8 +140,8 @@ func (s *Service) undone(began time.Time) Progress {
 	return p
 }
 
-// end is the last line. By then EventDrained has come.
-func (s *Service) end(began time.Time) Progress {
+// drainedLine is the last line of a drain. By then EventDrained has come.
+func (s *Service) drainedLine(began time.Time) Progress {
 	p := s.progress(ProgressDrained, began)
 	e := s.history.drained
 	p.Elapsed, p.Connections = Seconds(e.Elapsed), 0
@@ -153,16 +153,17 @@ func (p Progress) sameCounts(q Progress) bool {
 	return p.Connections == q.Connections && p.HandedOver == q.HandedOver && p.Announced == q.Announced
 }
 
-// A keeper keeps connections from the garbage collector, which would close them.
-type keeper struct {
-	mu   sync.Mutex
-	kept []net.Conn
+// A connList keeps connections from the garbage collector, which would close them.
+type connList struct {
+	mu    sync.Mutex
+	conns []net.Conn
 }
 
-var untilExit keeper
+// openUntilExit holds the connections that the kernel is to close.
+var openUntilExit connList
 
-func (k *keeper) keep(c net.Conn) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.kept = append(k.kept, c)
+func (l *connList) add(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns = append(l.conns, c)
 }

@@ -36,7 +36,7 @@ type process interface {
 }
 
 // A Service is the [restart.Service] that answers on the control socket. It keeps
-// the history of restarts, which follows to the successor.
+// the history of restarts, which moves to the successor.
 type Service struct {
 	process process
 	history *history
@@ -46,8 +46,8 @@ type Service struct {
 	followers sync.WaitGroup // answers that follow the drain
 }
 
-// New returns a Service that controls r. It must be called before r runs, to see
-// the first event. To have the socket as well, use [Add].
+// New returns a Service that controls r. Call it before Run, so that it sees the first
+// event. To open the socket as well, use [Add].
 func New(r *restart.Restarter) *Service { return newService(r) }
 
 // listenerName is the name of the control socket across restarts.
@@ -112,9 +112,9 @@ func (s *Service) Adopt(c net.Conn, state []byte) error { return s.server.Adopt(
 // Close implements [io.Closer].
 func (s *Service) Close() error { return s.server.Close() }
 
-// Shutdown implements [restart.Service]. Where a successor serves it returns when
-// the drain is as good as over, so that the history can tell of it. After a
-// probation that was undone the predecessor serves, and there is nothing to tell.
+// Shutdown implements [restart.Service]. If a successor serves, Shutdown returns when
+// only connections to the control socket are left, so that the history can say how the
+// drain went. After an undone probation no successor serves, and nothing is noted.
 func (s *Service) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	if restart.Replaced(ctx) && s.process.Status().Successor != 0 {

@@ -66,8 +66,8 @@ func (s Status) Connections() int {
 // An Attempt is a restart that was tried.
 type Attempt struct {
 	Began      time.Time `json:"began"`
-	Generation int       `json:"generation"` // that was to be replaced
-	PID        int       `json:"pid"`        // its process
+	Generation int       `json:"generation"` // the one that was to be replaced
+	PID        int       `json:"pid"`        // of its process
 
 	Result    Result  `json:"result"`
 	Successor int     `json:"successor,omitempty"` // PID of the process that serves now
@@ -77,8 +77,8 @@ type Attempt struct {
 	// Phases that have ended well, in order.
 	Phases []PhaseTime `json:"phases,omitempty"`
 
-	// Drain of the process that was replaced; nil before its end, and if it was
-	// killed.
+	// Drain is that of the process that was replaced. It is nil until the drain has
+	// ended, and if the process was killed.
 	Drain *Drain `json:"drain,omitempty"`
 }
 
@@ -93,7 +93,7 @@ const (
 	ResultUndone   Result = "undone" // in its probation: the process serves again
 )
 
-// A PhaseTime says how long a phase of a restart took.
+// A PhaseTime says how long one phase of a restart took.
 type PhaseTime struct {
 	Phase   string  `json:"phase"` // as [restart.Phase] prints it
 	Elapsed Seconds `json:"elapsed_seconds"`
@@ -107,7 +107,8 @@ type Drain struct {
 	Forced     bool    `json:"forced,omitempty"` // ended by HammerTime or Hammer
 }
 
-// A Progress is a line of a drain that is followed.
+// A Progress reports how far a drain is. It is a line of the answer to a request that
+// follows the drain.
 type Progress struct {
 	Event      ProgressEvent `json:"event"`
 	Generation int           `json:"generation"`
@@ -117,22 +118,22 @@ type Progress struct {
 	// stops.
 	Successor int `json:"successor,omitempty"`
 
-	// Elapsed is the time of the restart in ProgressReplaced, else that of the
-	// drain so far.
+	// Elapsed is how long the restart took in ProgressReplaced, and otherwise how long
+	// the drain has lasted.
 	Elapsed Seconds `json:"elapsed_seconds"`
 
-	// Connections is how many are still open. The others count what became of
-	// them, see [restart.Status]; Cut only at the end.
+	// Connections is how many are still open. HandedOver, Announced and Cut count what
+	// became of the others, see [restart.Status]. Cut is known only at the end.
 	Connections int `json:"connections"`
 	HandedOver  int `json:"handed_over"`
 	Announced   int `json:"announced"`
 	Cut         int `json:"cut"`
 
-	// Error says why, in ProgressUndone.
+	// Error says why the restart was undone, in ProgressUndone.
 	Error string `json:"error,omitempty"`
 }
 
-// A ProgressEvent says what a Progress tells.
+// A ProgressEvent says what a Progress reports.
 type ProgressEvent string
 
 // The events. The answer to a restart begins with ProgressReplaced, that to a stop
@@ -142,7 +143,7 @@ const (
 	ProgressStopping ProgressEvent = "stopping" // the drain begins
 	ProgressDraining ProgressEvent = "draining" // the counts have changed
 	ProgressDrained  ProgressEvent = "drained"  // the drain is over
-	ProgressUndone   ProgressEvent = "undone"   // there will be none: the process serves again
+	ProgressUndone   ProgressEvent = "undone"   // the restart was undone: the process serves again, and does not drain
 )
 
 // Replaced is the answer to a restart that went well.
@@ -158,7 +159,7 @@ type Error struct {
 	Code Code   `json:"code"`
 	Text string `json:"error"`
 
-	// Of a restart that failed, see [restart.RestartError].
+	// These describe a restart that failed, see [restart.RestartError].
 	Phase  string `json:"phase,omitempty"`
 	Cause  string `json:"cause,omitempty"`
 	PID    int    `json:"pid,omitempty"`
