@@ -86,6 +86,8 @@ func serverRole() {
 				n, _ := strconv.Atoi(arg)
 				status.Store(int64(n))
 				fmt.Fprintln(c, "noted")
+			case "state":
+				fmt.Fprintln(c, r.Status().State)
 			case "undo":
 				fmt.Fprintln(c, r.Undo(arg))
 			case "die": // if that is meant for this process
@@ -225,6 +227,18 @@ func (c *client) ask(line string) string {
 		c.t.Fatalf("%s: no answer: %v", line, c.lines.Err())
 	}
 	return c.lines.Text()
+}
+
+// awaitState polls: a process does not tell of its states.
+func (c *client) awaitState(want restart.State) {
+	c.t.Helper()
+	bound := time.Now().Add(proctest.Patience)
+	c.SetDeadline(bound)
+	for ; c.ask("state") != want.String(); time.Sleep(time.Millisecond) {
+		if time.Now().After(bound) {
+			c.t.Fatalf("got state %s, want %v", c.ask("state"), want)
+		}
+	}
 }
 
 // ask asks on a new connection.

@@ -1,10 +1,10 @@
-// Command restart-keeper keeps one PID for a program that replaces its process. It
-// is for the places that systemd is not: PID 1 of a container, supervisord, runit,
-// a terminal. The program must speak sd_notify(3).
+// Command restart-keeper keeps one PID for a program that replaces its process. It is
+// for places without systemd: PID 1 of a container, supervisord, runit, a terminal. The
+// program must speak sd_notify(3).
 //
 //	restart-keeper [flags] [--] program [arguments]
 //
-// "restart-keeper -h" says more, docs/containers.md all.
+// "restart-keeper -h" lists the flags. docs/containers.md describes the keeper.
 package main
 
 import (
@@ -81,11 +81,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case err == nil && cfg.CrashLimit == 0:
 		err = errors.New("-crash-limit 0: want at least 1, or -1")
 	case err == nil && (cfg.Watchdog < 0 || cfg.KillAfter < 0):
-		err = errors.New("a time must not be negative")
-	}
-	switch {
-	case err != nil:
-	case !keeper.Supported:
+		err = errors.New("-watchdog and -kill-after must not be negative")
+	case err == nil && !keeper.Supported:
 		err = errors.New("this platform cannot have a keeper: it needs Linux")
 	}
 	if err != nil {

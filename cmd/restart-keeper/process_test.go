@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/restart"
 	"example.com/restart/internal/keeper"
 	"example.com/restart/internal/proctest"
 )
@@ -144,42 +145,21 @@ func TestOperatorsVariable(t *testing.T) {
 func TestProbation(t *testing.T) {
 	t.Setenv("TEST_PROBATION", "1h")
 	k := keep(t, "keeper", append([]string{executable(t), "--"}, as(t, "server")...)...)
-	old, _ := k.who()
-	awaitOld := func() { // the successor may accept for a moment
-		t.Helper()
-		for bound := time.Now().Add(proctest.Patience); ; time.Sleep(time.Millisecond) {
-			pid, _ := k.who()
-			if pid == old {
-				return
-			}
-			if time.Now().After(bound) {
-				t.Fatalf("process %d answers, want %d", pid, old)
-			}
-		}
-	}
-	logged := func(n int, words string) {
-		t.Helper()
-		for bound := time.Now().Add(proctest.Patience); strings.Count(k.Stderr(), words) < n; time.Sleep(time.Millisecond) {
-			if time.Now().After(bound) {
-				t.Fatalf("%q was not logged %d times", words, n)
-			}
-		}
-	}
+	old := k.dial() // stays in the first process
+
 	k.signal(syscall.SIGHUP)
 	k.serves(2)
-	logged(1, "restart: replaced, on probation")
+	old.awaitState(restart.StateProbation)
 	k.kill(2)
-	awaitOld()
-	logged(1, "restart: undone")
+	old.awaitState(restart.StateServing)
 
 	k.signal(syscall.SIGHUP)
 	k.serves(3)
-	logged(2, "restart: replaced, on probation")
+	old.awaitState(restart.StateProbation)
 	if got := k.ask("undo bad answers"); got != "<nil>" {
 		t.Fatal(got)
 	}
-	awaitOld()
-	logged(2, "restart: undone")
+	old.awaitState(restart.StateServing)
 	if stderr := k.Stderr(); strings.Contains(stderr, "restart-keeper: the main process is another one") || strings.Contains(stderr, "has crashed") {
 		t.Errorf("the keeper has noticed:\n%s", stderr)
 	}
@@ -187,7 +167,8 @@ func TestProbation(t *testing.T) {
 	// The next but one ends the probation of the next.
 	k.signal(syscall.SIGHUP)
 	k.serves(4)
-	logged(3, "restart: replaced, on probation")
+	old.awaitState(restart.StateProbation)
+	old.Close()
 	k.signal(syscall.SIGHUP)
 	k.serves(5)
 	k.awaitWords("restart-keeper: the main process is another one")
