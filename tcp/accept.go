@@ -33,7 +33,7 @@ func (s *Server) accept(l net.Listener) error {
 		}
 		pause = min(max(2*pause, firstPause), maxPause)
 		s.log().Warn("restart/tcp: accept failed, retrying", "error", err, "pause", pause)
-		if !s.rest(pause) {
+		if !s.wait(pause) {
 			return net.ErrClosed
 		}
 	}
@@ -53,8 +53,8 @@ func isTemporary(err error) bool {
 	return false
 }
 
-// rest waits. It reports false if the drain begins meanwhile.
-func (s *Server) rest(d time.Duration) bool {
+// wait waits for a time. It reports false if the drain begins meanwhile.
+func (s *Server) wait(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

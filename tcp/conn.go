@@ -60,18 +60,18 @@ func newConn(s *Server, c net.Conn, p *payload) *Conn {
 	w.state = p.state
 	// All unread bytes go into the buffer at once, so that they move along again
 	// if the connection moves on before the handler reads.
-	w.reader = bufio.NewReaderSize(&rest{p.unread, c}, max(4096, len(p.unread)))
+	w.reader = bufio.NewReaderSize(&unreadFirst{p.unread, c}, max(4096, len(p.unread)))
 	_, _ = w.reader.Peek(len(p.unread)) // reads from p alone
 	return w
 }
 
-// A rest reads unread first and then from conn.
-type rest struct {
+// An unreadFirst reads unread, and then from conn.
+type unreadFirst struct {
 	unread []byte
 	conn   net.Conn
 }
 
-func (r *rest) Read(b []byte) (int, error) {
+func (r *unreadFirst) Read(b []byte) (int, error) {
 	if len(r.unread) == 0 {
 		return r.conn.Read(b)
 	}
@@ -143,7 +143,7 @@ func (c *Conn) drain() {
 // connection is unchanged and still belongs to the handler, which can say goodbye
 // to the client, or serve on until the drain ends.
 func (c *Conn) Move(state []byte) error {
-	h, draining := c.server.way()
+	h, draining := c.server.drainTo()
 	switch {
 	case !draining:
 		return errNotDraining
@@ -159,7 +159,7 @@ func (c *Conn) Move(state []byte) error {
 	return err
 }
 
-// stay makes Wait serve on.
+// stay lets Wait wait for messages again, though the process drains.
 func (c *Conn) stay() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

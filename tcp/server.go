@@ -30,8 +30,8 @@ type Server struct {
 	plain    func(context.Context, net.Conn)
 	sessions func(context.Context, *Conn)
 
-	restarter *slog.Logger // from SetLogger; may be nil
-	once      restart.ServeOnce
+	restarterLog *slog.Logger // from SetLogger; may be nil
+	once         restart.ServeOnce
 
 	ctx      context.Context // the parent of the handlers' contexts
 	cancel   context.CancelFunc
@@ -41,7 +41,7 @@ type Server struct {
 	conns    map[*Conn]struct{}
 	handover *restart.Handover // nil before the drain, and without a successor
 	empty    chan struct{}     // nil if nobody waits; closed when conns is empty
-	over     bool              // no connection is taken any more
+	over     bool              // no handler is started any more
 }
 
 // New returns a Server that calls handle for each connection. The connection is
@@ -115,14 +115,14 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 }
 
 // SetLogger implements [restart.Logging]: [restart.Restarter.Add] calls it.
-func (s *Server) SetLogger(l *slog.Logger) { s.restarter = l }
+func (s *Server) SetLogger(l *slog.Logger) { s.restarterLog = l }
 
 func (s *Server) log() *slog.Logger {
 	switch {
 	case s.Logger != nil:
 		return s.Logger
-	case s.restarter != nil:
-		return s.restarter
+	case s.restarterLog != nil:
+		return s.restarterLog
 	}
 	return slog.Default()
 }

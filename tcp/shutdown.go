@@ -89,9 +89,9 @@ func (s *Server) whenEmpty() <-chan struct{} {
 	return s.empty
 }
 
-// way reports whether the process drains, and returns the way to the successor,
-// nil if there is none.
-func (s *Server) way() (h *restart.Handover, draining bool) {
+// drainTo reports whether the process drains, and returns the way to the successor, nil
+// if there is none.
+func (s *Server) drainTo() (h *restart.Handover, draining bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.handover, s.isDraining()
