@@ -23,12 +23,11 @@ type Server interface {
 // An Adapter is a [restart.Service] around a Server. Make one with NewServer or
 // New. Several goroutines may call its methods at once.
 type Adapter struct {
-	// Health, if not nil, is shut down when the process is to stop for good, before
-	// [restart.Options.LameDuck], and when a successor has dropped the listener. A
-	// *health.Server of
-	// google.golang.org/grpc/health then reports NOT_SERVING for all services. A
-	// restart does not touch it. Health must be set before the Adapter is added
-	// to a Restarter.
+	// Health, if not nil, is shut down when the process is to stop for good, at the
+	// beginning of [restart.Options.LameDuck], and when a successor has dropped the
+	// listener. A *health.Server of google.golang.org/grpc/health then reports
+	// NOT_SERVING for all services. A restart does not touch it. Health must be set
+	// before the Adapter is added to a Restarter.
 	Health interface{ Shutdown() }
 
 	server   Server
@@ -39,10 +38,10 @@ type Adapter struct {
 	draining chan struct{} // closed when the drain begins
 }
 
-// New returns an Adapter around a Server that the program has made, and whose
-// methods the program must not call itself. Handlers of such a server learn of a
-// drain only if the program has interceptors that give them contexts of
-// [Adapter.Context]. A server made by NewServer has these interceptors.
+// New returns an Adapter around a Server that the program has made. The program must
+// not call the Server's methods itself. Handlers of such a server learn of a drain only
+// if the program has interceptors that give them contexts of [Adapter.Context]. A
+// server made by NewServer has these interceptors.
 func New(s Server) *Adapter {
 	return &Adapter{
 		server:   s,

@@ -7,10 +7,10 @@ import (
 )
 
 // NewServer makes a server with opts and returns it with an Adapter around it.
-// Handlers learn of a drain by [restart.Draining] of their context. Interceptors
-// do, too, if they are given by grpc.ChainUnaryInterceptor and
-// grpc.ChainStreamInterceptor; one given by grpc.UnaryInterceptor or
-// grpc.StreamInterceptor does not, because gRPC calls it before all others.
+// Handlers learn of a drain by [restart.Draining] of their context. So do interceptors
+// that opts adds by grpc.ChainUnaryInterceptor and grpc.ChainStreamInterceptor. Those
+// added by grpc.UnaryInterceptor or grpc.StreamInterceptor do not, because gRPC calls
+// them before all others.
 func NewServer(opts ...grpc.ServerOption) (*grpc.Server, *Adapter) {
 	a := New(nil)
 	chain := []grpc.ServerOption{

@@ -9,14 +9,15 @@ import (
 	restarthttp "example.com/restart/http"
 )
 
-// Carry returns a service that is s, the server of the metrics, and that moves the
-// counts to the successor, see the package documentation. The
-// successor's listener of the same name must have such a service, too; otherwise
-// its counts begin at zero. Counts that cannot be understood are dropped: metrics
-// never make a restart fail. Give each Collector one such server.
+// Carry returns a service that serves as s does, the server of the metrics, and that
+// also moves the counts to the successor, see the package documentation. The
+// successor's listener of the same name must have such a service, too; otherwise its
+// counts begin at zero. Counts that cannot be decoded are dropped: metrics never make a
+// restart fail. Call Carry once for each Collector.
 func (c *Collector) Carry(s *restarthttp.Server) restart.Service { return &carrier{s, c} }
 
-// A carrier has the Server's methods; State and Restore are those of both.
+// A carrier has the Server's methods. Its State and Restore are for the Server's state
+// and the counts together.
 type carrier struct {
 	*restarthttp.Server
 	c *Collector
@@ -29,9 +30,9 @@ var _ interface {
 	restart.Logging
 } = (*carrier)(nil)
 
-// cargo is the state of a carrier.
-type cargo struct {
-	Server []byte `json:"server"` // its own state
+// A carrierState is what State of a carrier returns, as JSON.
+type carrierState struct {
+	Server []byte `json:"server"` // the Server's own state
 	Counts counts `json:"counts"`
 }
 
@@ -43,13 +44,13 @@ func (s *carrier) State() ([]byte, error) {
 	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.c.given = s.c.leaveLocked()
-	return json.Marshal(cargo{server, s.c.given})
+	s.c.given = s.c.forSuccessorLocked()
+	return json.Marshal(carrierState{server, s.c.given})
 }
 
 // Restore implements restart.Stateful.
 func (s *carrier) Restore(b []byte) error {
-	var state cargo
+	var state carrierState
 	if json.Unmarshal(b, &state) != nil {
 		return s.Server.Restore(b) // it may be that of a bare Server
 	}
@@ -57,14 +58,14 @@ func (s *carrier) Restore(b []byte) error {
 	return s.Server.Restore(state.Server)
 }
 
-// lastEvent is how long LastState waits for the event of the restart. It is on its
-// way when the drain begins.
-const lastEvent = time.Second
+// eventTimeout bounds how long LastState waits for the event of the restart, which is
+// on its way when the drain begins.
+const eventTimeout = time.Second
 
 // LastState implements restart.StateMerger: what was counted since State, such as
 // the phases of this very restart.
 func (s *carrier) LastState() ([]byte, error) {
-	bound := time.NewTimer(lastEvent)
+	bound := time.NewTimer(eventTimeout)
 	defer bound.Stop()
 	s.c.mu.Lock()
 	replaced := s.c.replaced
@@ -76,7 +77,7 @@ func (s *carrier) LastState() ([]byte, error) {
 	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	all := s.c.leaveLocked()
+	all := s.c.forSuccessorLocked()
 	return json.Marshal(all.since(s.c.given))
 }
 
@@ -90,10 +91,10 @@ func (s *carrier) MergeState(b []byte) error {
 	return nil
 }
 
-// leaveLocked returns what the successor is to count on from. What becomes of this
-// process's own connections as it drains the successor learns when that is over,
+// forSuccessorLocked returns the counts with which the successor begins. What becomes of
+// this process's own connections as it drains, the successor learns when that is over,
 // see EventEarlierDrained.
-func (c *Collector) leaveLocked() counts {
+func (c *Collector) forSuccessorLocked() counts {
 	all := c.counts.clone()
 	all.Connections.Adopted += float64(c.r.Status().Adopted)
 	return all

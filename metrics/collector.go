@@ -1,5 +1,5 @@
-// Package metrics tells Prometheus how a [restart.Restarter] fares: what state the
-// process is in, how restarts went and how long each phase took, what becomes of
+// Package metrics exports metrics of a [restart.Restarter] to Prometheus: the state of
+// the process, how restarts went and how long each phase took, what became of
 // connections, and which earlier generations still drain.
 //
 //	c := metrics.New(r) // before Run
@@ -14,10 +14,10 @@
 //
 // Each generation is a process of its own, so counters of other packages begin at
 // zero after a restart, as after any start of a process. PromQL's rate and increase
-// know that. But Prometheus reaches the generation that serves: what an old one
+// know that. But Prometheus reaches only the generation that serves: what an old one
 // counts after its last scrape is never seen. [Collector.Carry] therefore moves all
-// counts to the successor, and what has become of the connections of a process that
-// drains is added there when the drain is over.
+// counts to the successor. What became of the connections of a process that drains is
+// added there when the drain is over.
 package metrics
 
 import (
@@ -36,8 +36,8 @@ type Collector struct {
 
 	mu       sync.Mutex
 	counts   counts
-	given    counts        // what State has left to the successor
-	replaced chan struct{} // closed when the counts hold the restart that has replaced us
+	given    counts        // what State has given to the successor
+	replaced chan struct{} // closed when the counts include the restart that has replaced this process
 }
 
 // New returns a collector of what happens to r from now on. Call it once for each
@@ -93,10 +93,10 @@ func resultOf(err error) string {
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	out <- restarts
 	out <- phases
-	for _, m := range fromStatus {
+	for _, m := range gauges {
 		out <- m.desc
 	}
-	for _, m := range ofConnections {
+	for _, m := range connCounters {
 		out <- m.desc
 	}
 }
@@ -115,12 +115,12 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstHistogram(phases, h.Count, h.Sum, h.buckets(), phase)
 	}
 	c.mu.Unlock()
-	for _, m := range fromStatus {
+	for _, m := range gauges {
 		m.collect(s, func(v float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, v, labels...)
 		})
 	}
-	for _, m := range ofConnections {
+	for _, m := range connCounters {
 		out <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, m.count(s, earlier))
 	}
 }

@@ -6,7 +6,7 @@ import "maps"
 // within milliseconds and for one that reads a large cache.
 var bounds = [...]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-// counts are those that pass from one generation to the next, as JSON.
+// counts are what passes from one generation to the next, as JSON.
 type counts struct {
 	Failures    map[string]float64    `json:"failures"` // by result
 	Phases      map[string]*histogram `json:"phases"`
@@ -33,10 +33,11 @@ func (c *connections) add(other connections, n float64) {
 type histogram struct {
 	Count uint64              `json:"count"`
 	Sum   float64             `json:"sum"`
-	Up    [len(bounds)]uint64 `json:"up"` // no longer than the bound
+	Up    [len(bounds)]uint64 `json:"up"` // how many took no longer than the bound
 }
 
-// newCounts returns zeros for all results: increase needs something to begin with.
+// newCounts returns zeros for all results: without a first value, PromQL's increase sees
+// no change.
 func newCounts() counts {
 	return counts{
 		Failures: map[string]float64{resultFailed: 0, resultRefused: 0, resultVetoed: 0, resultUndone: 0},
@@ -76,7 +77,7 @@ func (c *counts) add(other counts) {
 	c.Connections.add(other.Connections, 1)
 }
 
-// since returns what c has more than the counts that it has grown from.
+// since returns the difference between c and the counts that it has grown from.
 func (c *counts) since(before counts) counts {
 	more := c.clone()
 	for result, n := range before.Failures {

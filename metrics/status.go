@@ -13,7 +13,7 @@ var (
 		"How long the phases of restarts took that ended well.", []string{"phase"}, nil)
 )
 
-// A statusMetric is a gauge that a Status has, for one or more values of its label.
+// A statusMetric is a gauge whose value a Status has, or several for the values of a label.
 type statusMetric struct {
 	desc    *prometheus.Desc
 	collect func(s restart.Status, emit func(v float64, labels ...string))
@@ -29,7 +29,7 @@ var states = []restart.State{
 	restart.StateDraining, restart.StateStopped,
 }
 
-var fromStatus = []statusMetric{
+var gauges = []statusMetric{
 	gauge("restart_generation", "The number of this generation, from 1.",
 		func(s restart.Status, emit func(float64, ...string)) { emit(float64(s.Generation)) }),
 	gauge("restart_info", "Always 1. The label is the version of the program.",
@@ -78,7 +78,7 @@ func counter(name, help string, count func(restart.Status, connections) float64)
 	return connMetric{prometheus.NewDesc(name, help, nil, nil), count}
 }
 
-var ofConnections = []connMetric{
+var connCounters = []connMetric{
 	counter("restart_connections_adopted_total", "Connections that a successor has taken over.",
 		func(s restart.Status, c connections) float64 { return c.Adopted + float64(s.Adopted) }),
 	counter("restart_connections_handed_over_total", "Connections that a draining process has handed over.",
