@@ -66,8 +66,9 @@
 // still while a goroutine waits for a socket, and with a listener open one always
 // does: timers, HammerTime among them, would never fire there. So a program made
 // by New does not belong in a bubble. One made by [NewInMemory] does: it opens no
-// socket, and a drain of an hour passes at once. But what has no descriptor cannot be passed on:
-// such a program can be started, stopped, hammered and killed, and not restarted.
+// socket, and a drain of an hour passes at once. But what has no descriptor cannot be
+// passed on: such a program can be started, stopped, hammered and killed, but not
+// restarted.
 //
 // # Platforms
 //

@@ -19,8 +19,8 @@ import (
 )
 
 // A Generation is one generation of a [Program]. It has the methods of its
-// Restarter: Status, Shutdown, Hammer, Draining, Alone and the others. Run has
-// been called. Several goroutines may call its methods.
+// Restarter: Status, Shutdown, Hammer, Draining, Alone and the others. The program has
+// called Run itself. Several goroutines may call the methods of a Generation.
 type Generation struct {
 	*restart.Restarter
 
@@ -64,11 +64,10 @@ func newGeneration(p *Program, parent *Generation, conn *channel.Conn, lastWords
 	return g
 }
 
-// Next waits for the successor of g, and returns it when it serves and g accepts
-// no more. That is for
-// restarts by [Generation.Signal] or [restart.Restarter.Restart], and for a
-// successor that takes over because g was killed. It is an error if g ends, or
-// has ended, without one.
+// Next waits for the successor of g, and returns it when it serves and g accepts no
+// more. That is for restarts by [Generation.Signal] or [restart.Restarter.Restart], and
+// for a successor that takes over because g was killed. It is an error if g ends, or
+// has ended, without a successor.
 func (g *Generation) Next() (*Generation, error) {
 	bound := time.NewTimer(patience)
 	defer bound.Stop()
@@ -178,7 +177,7 @@ func (g *Generation) hammer(r *restart.Restarter) {
 	}
 }
 
-// live is the life of the process.
+// live runs the program of g to its end.
 func (g *Generation) live(setup Setup) {
 	err := errors.New("restarttest: Setup has called runtime.Goexit, perhaps by t.Fatal: it must return an error")
 	defer func() { g.end(err) }()

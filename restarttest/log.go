@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// A mortal handler is silent after the death of its generation, and while the
-// test ends: what is said then says nothing about the program.
+// A mortal handler is silent after the death of its generation, and while the test
+// ends: what is logged then says nothing about the program.
 type mortal struct {
 	slog.Handler
 	dead, over <-chan struct{}

@@ -181,7 +181,7 @@ func (p *Program) Latest() *Generation {
 }
 
 // begin starts a generation. Its parent and the channel to that are nil on a cold
-// start. Begin takes the channel.
+// start. It takes the channel.
 func (p *Program) begin(parent *Generation, conn *channel.Conn, lastWords io.Writer) (*Generation, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

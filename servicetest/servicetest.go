@@ -24,7 +24,7 @@ import (
 	"example.com/restart"
 )
 
-// Limits say how long checks wait.
+// limits say how long checks wait.
 type limits struct {
 	// patience bounds every wait. It guards against hanging: a service is never
 	// failed for being slow.
@@ -100,8 +100,8 @@ func Run(t *testing.T, makeService func() restart.Service, probe func(c net.Conn
 	}
 }
 
-// warmUp lets a service start the goroutines that are started once in a process.
-// Checks find faults: warmUp finds none.
+// warmUp lets a service start the goroutines that are started once in a process. It
+// ignores errors: the checks find them again.
 func warmUp(makeService func() restart.Service, probe func(net.Conn) error, l limits) {
 	s, err := newSubject(makeService, probe, l)
 	if err != nil {
