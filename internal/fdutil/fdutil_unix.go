@@ -119,7 +119,7 @@ func StreamConns(fds []int) ([]net.Conn, []error) {
 	return conns, errs
 }
 
-// fewestForOne is how many connections are worth a goroutine.
+// fewestForOne is how many connections are worth a goroutine of their own.
 const fewestForOne = 32
 
 var (

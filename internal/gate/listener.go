@@ -68,7 +68,7 @@ type Listener struct {
 	closeErr      error
 }
 
-// New returns a Listener whose gate is closed. It takes s.
+// New returns a Listener in the phase Held. It takes s.
 func New(s Socket) *Listener {
 	return &Listener{
 		socket:    s,
@@ -119,7 +119,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.set(Stopped)
 			continue
 		}
-		if passes(err) {
+		if isTransient(err) {
 			l.pause(changed)
 			continue
 		}
@@ -127,11 +127,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// passes reports whether an error of accept(2), or of epoll_ctl(2) for the new
-// connection, will pass: the kernel lacks memory or places to watch, or one client's
-// connection had a network error or is forbidden by a firewall. Services, net/http's among them, would end for
-// it. EMFILE and ENFILE are theirs: they know to wait.
-func passes(err error) bool {
+// isTransient reports whether an error of accept(2), or of epoll_ctl(2) for the new
+// connection, does not last: the kernel lacks memory or places to watch, or one
+// client's connection had a network error or is forbidden by a firewall. Services,
+// net/http's among them, would end because of it. EMFILE and ENFILE are left to the
+// services, which wait and try again.
+func isTransient(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ENOBUFS, syscall.ENOMEM, syscall.ENOSPC, syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT,
 		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EOPNOTSUPP, syscall.ETIMEDOUT, syscall.EPERM,

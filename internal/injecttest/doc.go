@@ -1,7 +1,7 @@
-// Package injecttest fails the system calls of one restart, one at a time, and
-// looks what becomes of the service. It has tests only.
+// Package injecttest makes each system call of a restart fail, one at a time, and
+// checks that the service survives. It has tests only.
 //
-// A tracer of its own (ptrace(2)) makes the calls fail: strace counts the calls of
-// each thread for itself, and a goroutine changes its thread with every call that
-// waits. The tracer counts those of a process.
+// The calls fail by a tracer of this package (ptrace(2)), which counts the calls of a
+// process. strace would not do: it counts those of each thread, and a goroutine may
+// change its thread with every call that waits.
 package injecttest

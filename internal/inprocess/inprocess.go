@@ -1,6 +1,6 @@
-// Package inprocess is the door through which package restarttest makes
-// Restarters that have no process of their own. The root package puts its
-// constructor here, so that no exported name of it is for tests.
+// Package inprocess lets package restarttest make Restarters that have no process of
+// their own. The root package registers a constructor for them here, and so needs no
+// exported name that is for tests only.
 package inprocess
 
 import (
@@ -38,8 +38,8 @@ type Host struct {
 }
 
 // A Constructor makes a Restarter R with options O. Exit closes what the kernel
-// closes at the end of a process: sockets, connections and channels. Run, if it
-// was called, returns soon afterwards and leaves everybody else's files alone.
+// closes at the end of a process: sockets, connections and channels. If Run was
+// called, it returns soon afterwards. It does not touch the files of other processes.
 type Constructor[O, R any] func(O, Host) (r R, exit func(), err error)
 
 var constructor any // a Constructor of types that this package cannot name

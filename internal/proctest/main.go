@@ -40,9 +40,9 @@ func Use(role string) {
 	used.roles[role] = true
 }
 
-// Main is what TestMain calls, to exit with the result. In a process that was started in a role it plays
-// that. Else it runs the tests, and fails if afterwards a role was not used, or
-// a goroutine, a child or an open file is left.
+// Main is for TestMain, which exits with the result. In a process that was started in
+// a role, Main plays the role. Otherwise it runs the tests. It fails if a role was not
+// used, or if a goroutine, a child or an open file is left afterwards.
 func Main(m *testing.M, roles map[string]func()) (code int) {
 	if name := os.Getenv(RoleVar); name != "" {
 		role, ok := roles[name]

@@ -88,9 +88,9 @@ func (c Command) Prepare() (Command, error) {
 	return c, nil
 }
 
-// environment returns Env without duplicates, the last of which counts, as for
-// os/exec, without what is meant for this process only, and with the directory in $PWD, so that the successor too knows it
-// by its logical name.
+// environment returns Env for the successor: of several values for one name only the
+// last, as in os/exec; nothing that is meant for this process alone; and the directory
+// in $PWD, so that the successor, too, knows it by its logical name.
 func (c Command) environment() []string {
 	env := c.Env
 	if c.Dir != "" {
@@ -100,7 +100,7 @@ func (c Command) environment() []string {
 	var kept []string
 	for _, kv := range slices.Backward(env) {
 		name, _, ok := strings.Cut(kv, "=")
-		if name == ChannelVar || ours[name] || ok && seen[name] {
+		if name == ChannelVar || ownVars[name] || ok && seen[name] {
 			continue
 		}
 		seen[name] = true
@@ -110,9 +110,9 @@ func (c Command) environment() []string {
 	return kept
 }
 
-// ours names what systemd tells one process only, see sd_listen_fds(3) and
-// sd_watchdog_enabled(3). A successor would take it for its own.
-var ours = map[string]bool{
+// ownVars are those by which systemd tells something to one process only, see
+// sd_listen_fds(3) and sd_watchdog_enabled(3). A successor would take them for its own.
+var ownVars = map[string]bool{
 	"LISTEN_PID":       true,
 	"LISTEN_PIDFDID":   true,
 	"LISTEN_FDS":       true,

@@ -20,7 +20,7 @@ type Conn struct {
 	out writer
 }
 
-// errDetached is what is left of a connection whose state was taken out.
+// errDetached is the error of a connection whose state was taken out by Detach.
 var errDetached = errors.New("tlsrec: the connection has moved")
 
 // New goes on with a connection over the socket, as s says. It copies the secrets

@@ -11,7 +11,7 @@ import (
 // many records of the handshake may look like application data from outside.
 const maxHandshakeRecords = 24
 
-// halves returns both directions as the handshake has left them, with numbers
+// halvesLocked returns both directions as the handshake has left them, with numbers
 // that are zero. The secrets are not copied.
 func (t *Tap) halvesLocked(s *tlsrec.Suite) (in, out tlsrec.Half, err error) {
 	k := &t.secrets
@@ -28,7 +28,7 @@ func (t *Tap) halvesLocked(s *tlsrec.Suite) (in, out tlsrec.Half, err error) {
 	return s.First(k.master.bytes(), r[:], t.hellos.serverRandom())
 }
 
-// A keyed has what a proof needs.
+// A keyed holds what a proof needs.
 type keyed struct {
 	suite   *tlsrec.Suite
 	in, out tlsrec.Half
