@@ -29,7 +29,8 @@ type Client struct {
 	Path string
 }
 
-// Why a program cannot be asked. The errors that a Client returns say more.
+// The errors of a Client, apart from *[Error]. Those that it returns wrap them, and say
+// what to do.
 var (
 	ErrNotRunning = errors.New("control: the program cannot be reached")
 	ErrPermission = errors.New("control: permission denied")
@@ -105,8 +106,8 @@ func (c Client) Undo(ctx context.Context, reason string) error {
 }
 
 // Stop makes the program drain and end, and returns when the process has ended.
-// progress, which may be nil, is called with the progress of the drain. The end of
-// ctx ends the wait only.
+// progress, which may be nil, is called with the progress of the drain. If ctx ends,
+// Stop returns, and the program goes on stopping.
 func (c Client) Stop(ctx context.Context, progress func(Progress)) error {
 	if progress == nil {
 		progress = func(Progress) {}

@@ -175,7 +175,7 @@ func (e *Error) Error() string { return e.Text }
 // A Code says what kind of Error it is.
 type Code string
 
-// The codes.
+// The codes, each with the HTTP status of its answer.
 const (
 	CodeBadRequest  Code = "bad_request" // 400
 	CodeForbidden   Code = "forbidden"   // 403: the peer belongs to another user

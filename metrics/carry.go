@@ -9,11 +9,11 @@ import (
 	restarthttp "example.com/restart/http"
 )
 
-// Carry returns a service that serves as s does, the server of the metrics, and that
-// also moves the counts to the successor, see the package documentation. The
-// successor's listener of the same name must have such a service, too; otherwise its
-// counts begin at zero. Counts that cannot be decoded are dropped: metrics never make a
-// restart fail. Call Carry once for each Collector.
+// Carry returns a service around s, the server of the metrics, that also moves the
+// counts to the successor (see the package documentation). The successor's listener of
+// the same name must have such a service, too; otherwise its counts begin at zero.
+// Counts that cannot be decoded are dropped: metrics never make a restart fail. Call
+// Carry once for each Collector.
 func (c *Collector) Carry(s *restarthttp.Server) restart.Service { return &carrier{s, c} }
 
 // A carrier has the Server's methods. Its State and Restore are for the Server's state

@@ -31,7 +31,7 @@
 //
 // It is best if main calls the same function. [Program.Start] runs it as the first
 // generation, and [Program.Restart] as the successor of the generation that
-// serves. Let it return an error to see what a restart to a bad version does.
+// serves. A Setup that returns an error shows what a restart to a bad version does.
 // [Program.Addr] and [Program.Dial] find listeners by name, so tests can listen on
 // port 0.
 //
@@ -46,7 +46,7 @@
 // PID, the environment, the working directory, and locks of files. So a test does
 // not show that state is lost in a global variable, that a database is still
 // locked by the old process, that the binary is missing, or what systemd says.
-// Test that with processes, see docs/testing.md. A [Generation.Kill] closes
+// Test that with processes, see docs/testing.md. [Generation.Kill] closes
 // what the kernel would close, but goroutines live on until they notice. Package
 // http's ListenAndServe and Serve use one Restarter for the whole process, so they
 // cannot be tested here; add their servers to r instead.

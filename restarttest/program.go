@@ -85,9 +85,9 @@ func newProgram(t testing.TB, o restart.Options, n network) *Program {
 }
 
 // Start starts the first generation and returns it when it serves. If it does
-// not, the test ends there: only the goroutine of the test may call Start. It may
-// do so again when nothing serves any more, as a supervisor starts a program
-// anew. The new generation inherits nothing.
+// not, the test ends there: only the goroutine of the test may call Start. Start may be
+// called again once nothing serves any more, as a supervisor starts a program anew. The
+// new generation inherits nothing.
 func (p *Program) Start(s Setup) *Generation {
 	p.t.Helper()
 	if g := p.serving(); g != nil {
