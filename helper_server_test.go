@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -234,38 +232,7 @@ func (s *server) status() Status {
 
 // load asks all the time, each time on a new connection, until the function
 // that it returns is called. That fails the test for every request lost.
-func (s *server) load() (stop func()) {
-	var wg sync.WaitGroup
-	quit := make(chan struct{})
-	var asked atomic.Int64
-	for range 2 {
-		wg.Go(func() {
-			pace := time.NewTicker(3 * time.Millisecond) // others need the machine, too
-			defer pace.Stop()
-			for range 100_000 {
-				select {
-				case <-quit:
-					return
-				case <-pace.C:
-				}
-				asked.Add(1)
-				if err := s.once(); err != nil {
-					s.t.Errorf("a request was lost: %v", err)
-					return
-				}
-			}
-		})
-	}
-	end := sync.OnceFunc(func() { close(quit); wg.Wait() })
-	s.t.Cleanup(end) // a test that fails ends its server: that is no loss
-	return func() {
-		s.t.Helper()
-		end()
-		if asked.Load() == 0 {
-			s.t.Error("nothing was asked")
-		}
-	}
-}
+func (s *server) load() (stop func()) { s.t.Helper(); return proctest.Load(s.t, s.once) }
 
 func (s *server) once() error {
 	c, err := net.DialTimeout("tcp", s.addr, patience)

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -281,38 +280,7 @@ func (k *kept) kill(n int) {
 
 // load asks all the time, each time on a new connection, until the function that
 // it returns is called. A request that is lost fails the test.
-func (k *kept) load() (stop func()) {
-	var wg sync.WaitGroup
-	quit := make(chan struct{})
-	var asked atomic.Int64
-	for range 2 {
-		wg.Go(func() {
-			pace := time.NewTicker(3 * time.Millisecond) // others need the machine, too
-			defer pace.Stop()
-			for {
-				select {
-				case <-quit:
-					return
-				case <-pace.C:
-				}
-				asked.Add(1)
-				if err := k.once(); err != nil {
-					k.t.Errorf("a request was lost: %v", err)
-					return
-				}
-			}
-		})
-	}
-	end := sync.OnceFunc(func() { close(quit); wg.Wait() })
-	k.t.Cleanup(end)
-	return func() {
-		k.t.Helper()
-		end()
-		if asked.Load() == 0 {
-			k.t.Error("nothing was asked")
-		}
-	}
-}
+func (k *kept) load() (stop func()) { k.t.Helper(); return proctest.Load(k.t, k.once) }
 
 func (k *kept) once() error {
 	c, err := net.DialTimeout("tcp", k.addr, proctest.Patience)
