@@ -47,8 +47,8 @@ type drain struct {
 
 	ended     chan struct{} // closed when run has returned
 	reported  chan struct{} // closed when report has returned; nil: it does not run
-	swung     chan struct{} // closed to end the drain by force
-	swingOnce sync.Once
+	forced    chan struct{} // closed to end the drain by force
+	forceOnce sync.Once
 	wasCut    atomic.Int64 // connections closed by force
 }
 
@@ -64,13 +64,13 @@ type part struct {
 func newDrain(within time.Duration, sender *transfer.Sender, served <-chan struct{}, log *slog.Logger) *drain {
 	return &drain{
 		within: within, sender: sender, served: served, log: log,
-		began: time.Now(), ended: make(chan struct{}), swung: make(chan struct{}),
+		began: time.Now(), ended: make(chan struct{}), forced: make(chan struct{}),
 	}
 }
 
-// swing ends the drain by force, and reports whether this is the first time.
-func (d *drain) swing() (first bool) {
-	d.swingOnce.Do(func() { close(d.swung); first = true })
+// force ends the drain by force, and reports whether this is the first time.
+func (d *drain) force() (first bool) {
+	d.forceOnce.Do(func() { close(d.forced); first = true })
 	return first
 }
 
@@ -88,9 +88,9 @@ func (d *drain) run() error {
 	}
 	go func() {
 		select {
-		case <-d.swung:
+		case <-d.forced:
 			cancel(errHammer)
-		case <-d.hammered():
+		case <-d.forcedBySuccessor():
 			d.log.Warn("restart: hammer", "why", "the successor asks for it")
 			cancel(errHammer)
 		case <-ctx.Done():
@@ -305,8 +305,8 @@ func (d *drain) connections() int {
 	return n
 }
 
-// hammered returns a channel that is closed when the successor asks for the end.
-func (d *drain) hammered() <-chan struct{} {
+// forcedBySuccessor returns a channel that is closed when the successor asks for the end.
+func (d *drain) forcedBySuccessor() <-chan struct{} {
 	if d.sender == nil {
 		return nil
 	}

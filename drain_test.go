@@ -91,7 +91,7 @@ func TestHammerHoldsAgainstClose(t *testing.T) {
 		close(served)
 		d := newDrain(-1, nil, served, slog.New(slog.DiscardHandler))
 		d.parts = []*part{{socket: &socket{name: "stubborn", datagrams: s}, lastOwner: true}}
-		d.swing()
+		d.force()
 		if err := d.run(); err == nil {
 			t.Error("nothing is said of a service that did not return")
 		}
@@ -108,7 +108,7 @@ func TestDeadlineOfShutdown(t *testing.T) {
 			close(served)
 			d := newDrain(within, nil, served, slog.New(slog.DiscardHandler))
 			d.parts = []*part{{socket: &socket{name: "patient", datagrams: s}, lastOwner: true}}
-			time.AfterFunc(time.Hour, func() { d.swing() })
+			time.AfterFunc(time.Hour, func() { d.force() })
 			if err := d.run(); err != nil {
 				t.Error(err)
 			}

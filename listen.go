@@ -19,26 +19,25 @@ import (
 //     [Options.HammerTime].
 //   - Closing the listener says that the program is done with it.
 func (r *Restarter) Listen(name, network, address string) (net.Listener, error) {
-	s := &ownLife{closed: make(chan struct{})}
+	s := &plainService{closed: make(chan struct{})}
 	sock := &socket{name: name, network: network, address: address, stream: s}
 	if _, err := r.add(sock); err != nil {
 		return nil, err
 	}
-	return &ownListener{sock.ln, s}, nil
+	return &plainListener{sock.ln, s}, nil
 }
 
-// An ownLife is the Service that stands for a program with a life cycle of its
-// own.
-type ownLife struct {
+// A plainService stands for a program that has taken a listener by Listen.
+type plainService struct {
 	serve  ServeOnce
 	once   sync.Once
-	closed chan struct{} // the program is done, or to end
+	closed chan struct{} // closed when the program is done with the listener, or to end
 }
 
-func (s *ownLife) end() { s.once.Do(func() { close(s.closed) }) }
+func (s *plainService) end() { s.once.Do(func() { close(s.closed) }) }
 
 // Serve implements Service.
-func (s *ownLife) Serve(l net.Listener) error {
+func (s *plainService) Serve(l net.Listener) error {
 	if err := s.serve.Begin(l); err != nil {
 		return err
 	}
@@ -48,19 +47,19 @@ func (s *ownLife) Serve(l net.Listener) error {
 }
 
 // Shutdown implements Service.
-func (s *ownLife) Shutdown(ctx context.Context) error {
+func (s *plainService) Shutdown(ctx context.Context) error {
 	s.end()
 	s.serve.Stop(ctx)
 	return nil
 }
 
-// An ownListener is what the program accepts from.
-type ownListener struct {
+// A plainListener is what Listen returns.
+type plainListener struct {
 	net.Listener
-	service *ownLife
+	service *plainService
 }
 
-func (l *ownListener) Close() error {
+func (l *plainListener) Close() error {
 	defer l.service.end()
 	return l.Listener.Close()
 }

@@ -32,17 +32,17 @@ type loop struct {
 	actions  actions
 	starting starting
 
-	attempt    *attempt             // while restarting
+	attempt    *attempt             // in StateRestarting
 	successor  *handshake.Successor // from the moment when it serves
-	sender     *transfer.Sender     // to it
-	lameDuck   *time.Timer          // in that state
-	probation  *probation           // in that state
-	onTrial    trial                // in the successor, meanwhile
-	drain      *drain               // while draining
+	sender     *transfer.Sender     // to the successor, from the drain on
+	lameDuck   *time.Timer          // in StateLameDuck
+	probation  *probation           // in StateProbation
+	onTrial    trial                // while the predecessor is in StateProbation
+	drain      *drain               // from StateDraining on
 	receivers  []*transfer.Receiver // of what earlier generations send
-	disowned   bool                 // the predecessor serves on at all our paths
-	exited     bool                 // its process has ended, see inprocess.go
-	lastError  error                // of the last restart
+	disowned   bool                 // the predecessor serves on: sockets' files and PID file are not ours
+	exited     bool                 // the process that package restarttest fakes has ended
+	lastError  error                // of the last restart; nil: it succeeded
 	since      time.Time            // when this process began to serve
 	result     error                // what Run will return
 	goroutines sync.WaitGroup
@@ -78,21 +78,21 @@ type (
 	serviceEnded struct{ socket *socket } // Serve has returned without an error
 
 	// From actions, see signal.go.
-	actionAgreed struct { // the Before hooks have agreed
+	actionAgreed struct { // all Before hooks have agreed
 		action *action
 		done   chan<- struct{} // closed when the effect is over
 	}
-	actionVetoed struct { // a Before hook has not
+	actionVetoed struct { // a Before hook has refused
 		action *action
 		err    error
 	}
 	actionEnded struct{ action *action } // the last After hook has returned
 
 	// From an attempt, see restarting.go.
-	againAsked   struct{ reply chan<- bool } // was another restart asked for?
-	attemptEnded struct {
-		successor *handshake.Successor // serves
-		err       error                // or why there is none
+	passAgainAsked struct{ reply chan<- bool } // see attempt.passAgain
+	attemptEnded   struct {
+		successor *handshake.Successor // serves; nil: there is none
+		err       error                // why there is none
 	}
 
 	// From the predecessor, see starting.go.
@@ -101,7 +101,7 @@ type (
 		again, probation bool
 		reply            chan<- bool
 	}
-	followEnded struct{ err error } // the handshake is over; nil: we serve
+	followEnded struct{ err error } // the handshake is over; nil: this process serves
 	disowned    struct{ reason string }
 	channelCame struct { // an earlier generation sends on conn
 		conn   *channel.Conn
@@ -110,7 +110,7 @@ type (
 	confirmed     struct{}                                 // the predecessor has let go
 	ancestorEnded struct{ line handshake.Lifeline }        // one of the earlier generations
 	ancestorsGone struct{}                                 // all of them
-	heardOut      struct{ receivers []*transfer.Receiver } // nothing more comes from these
+	receiversDone struct{ receivers []*transfer.Receiver } // nothing more comes from these
 
 	// From the drain.
 	successorDied struct{}
@@ -146,7 +146,7 @@ func (l *loop) handle(m message) {
 		l.veto(m.action, m.err)
 	case actionEnded:
 		l.endAction(m.action)
-	case againAsked:
+	case passAgainAsked:
 		m.reply <- l.attempt.passAgain()
 	case attemptEnded:
 		l.endAttempt(m.successor, m.err)
@@ -168,15 +168,15 @@ func (l *loop) handle(m message) {
 			l.confirm() // nobody can serve again
 		}
 	case ancestorsGone:
-		l.hearOut()
-	case heardOut:
+		l.awaitReceivers()
+	case receiversDone:
 		if !slices.Equal(m.receivers, l.receivers) {
-			l.hearOut() // one has led to another
+			l.awaitReceivers() // a receiver was added meanwhile
 			break
 		}
 		close(l.r.alone)
 	case successorDied:
-		l.mourn()
+		l.reportSuccessorDied()
 	case drainEnded:
 		l.finish(m.err)
 	case inLoop:
@@ -248,7 +248,7 @@ func (l *loop) run(ctx context.Context) error {
 		case err := <-l.probation.said():
 			l.endProbationBy(err)
 		case <-l.r.hammer:
-			l.swing("Hammer")
+			l.hammer("Hammer")
 		case <-done:
 			done = nil
 			l.stop("context: " + context.Cause(ctx).Error())
@@ -297,7 +297,10 @@ func (s State) step(next State) State {
 
 // publish lets Status see where the loop stands.
 func (l *loop) publish() {
-	s := &Status{State: l.state, Ready: l.ready(), Generation: l.r.generation, PID: os.Getpid(), LastError: l.lastError, Since: l.since, OnProbation: l.onTrial.lasts}
+	s := &Status{
+		State: l.state, Ready: l.ready(), Generation: l.r.generation, PID: os.Getpid(),
+		Since: l.since, OnProbation: l.onTrial.lasts, LastError: l.lastError,
+	}
 	if l.successor != nil {
 		s.Successor = l.successor.PID
 	}
@@ -323,9 +326,11 @@ func (l *loop) onSignal(sig os.Signal) {
 	case sig == os.Interrupt && l.state == StateLameDuck:
 		l.endLameDuck("signal " + sig.String())
 	case sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
-		l.swing("second signal " + sig.String())
-	case sig == syscall.SIGHUP && (l.state == StateStarting || l.state == StateRestarting):
-		l.askAgain()
+		l.hammer("second signal " + sig.String())
+	case sig == syscall.SIGHUP && l.state == StateStarting:
+		l.starting.again = true
+	case sig == syscall.SIGHUP && l.state == StateRestarting:
+		l.attempt.again = againHere
 	case sig == syscall.SIGHUP && l.state == StateProbation:
 		// A manager still watches this process, and means the one that serves.
 		l.log.Info("restart: on probation; SIGHUP passed on to the successor", "successor", l.successor.PID)

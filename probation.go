@@ -12,7 +12,8 @@ import (
 // A restart on probation can be undone. The old process is in StateProbation and
 // the successor is on trial, until the old one lets go.
 
-// A probation is what the old process knows of it. A nil one yields nothing.
+// A probation is what the old process knows of it. The channels of a nil probation
+// are nil.
 type probation struct {
 	timer *time.Timer
 	watch *handshake.Watch
@@ -32,8 +33,8 @@ func (p *probation) said() <-chan error {
 	return p.watch.Said()
 }
 
-// beginProbation leaves new connections to the successor. Listeners that it has
-// dropped go on: nobody else has them.
+// beginProbation leaves new connections to the successor. Listeners that the
+// successor has dropped go on accepting: nobody else has them.
 func (l *loop) beginProbation() {
 	l.to(StateProbation)
 	for _, s := range l.passedOn() {
@@ -43,7 +44,7 @@ func (l *loop) beginProbation() {
 	l.probation = &probation{timer: time.NewTimer(l.r.options.Probation), watch: l.successor.Watch()}
 }
 
-// passedOn returns the listeners that the successor has, too.
+// passedOn returns the listeners that the successor has as well.
 func (l *loop) passedOn() []*socket {
 	return slices.DeleteFunc(slices.Clone(l.r.table.list()), func(s *socket) bool {
 		return s.ln == nil || !slices.Contains(l.successor.Claimed, s.name)
@@ -74,7 +75,8 @@ func (l *loop) endProbation(why string) {
 	l.letGo()
 }
 
-// endProbationBy ends it as the successor says.
+// endProbationBy ends the probation as the successor says: err is why it cannot
+// serve; nil: it asks for the end.
 func (l *loop) endProbationBy(err error) {
 	if err != nil {
 		l.undo(restartError(err))
@@ -108,11 +110,10 @@ func (l *loop) undo(err error) {
 type trial struct {
 	lasts  bool
 	failed bool   // a service has, and the predecessor has been asked to serve again
-	then   func() // to be done when the trial is over; nil: nothing
+	then   func() // to be called when the trial is over; may be nil
 }
 
-// afterTrial asks for the end of the trial and does then what would change who
-// serves.
+// afterTrial asks the predecessor to end the trial, and calls then when it is over.
 func (l *loop) afterTrial(then func()) {
 	l.onTrial.then = then
 	l.r.pred.Confirm()
@@ -129,7 +130,7 @@ func (l *loop) confirm() {
 		return // about to stop
 	}
 	l.log.Info("restart: the probation is over, serving")
-	l.lead()
+	l.tellManagerServing()
 	if t.then != nil {
 		t.then()
 	}
@@ -142,8 +143,9 @@ func (l *loop) confirm() {
 // disown. If it has let go already, it ignores that: this process serves on.
 func (l *loop) giveBack(reason error) { l.r.pred.GiveBack(reason) }
 
-// endTrial is for a process that ends. If it was not disowned it stops in good
-// order, and the predecessor must not take that for its death.
+// endTrial ends the trial of a process that drains. Unless the predecessor has
+// disowned it, it stops in good order, and the predecessor must not take its end for
+// a death.
 func (l *loop) endTrial() {
 	if !l.onTrial.lasts {
 		return
@@ -154,7 +156,7 @@ func (l *loop) endTrial() {
 		l.r.pred.Confirm()
 	}
 	if then != nil {
-		then() // is refused
+		then() // a restart, which is refused now
 	}
 }
 

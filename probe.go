@@ -34,11 +34,11 @@ func (r *Restarter) Live(ctx context.Context) error {
 func (l *loop) ready() bool {
 	switch l.state {
 	case StateStarting:
-		return l.starting.stage == stageTaken // accepting, and the predecessor will hear of it
+		return l.starting.stage == stageAccepting // accepting, and the predecessor will hear of it
 	case StateServing, StateRestarting, StateProbation:
 		return true
 	case StateDraining, StateStopped:
-		return l.successor != nil || l.starting.stage >= stageTaken && l.predecessorServes()
+		return l.successor != nil || l.starting.stage >= stageAccepting && l.predecessorServes()
 	case StateNew, StateLameDuck:
 	}
 	return false

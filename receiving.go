@@ -42,10 +42,10 @@ const maxReceivers = 256
 
 var errReceivers = fmt.Errorf("%d are open", maxReceivers)
 
-// hearOut waits until everything has been received that earlier generations have
-// sent, which have ended. Only then is this process alone: their last states are
-// merged.
-func (l *loop) hearOut() {
+// awaitReceivers posts receiversDone when everything that the earlier generations
+// have sent is received. They have ended by now, but their last states may still be
+// on the way, and this process is alone only when those are merged.
+func (l *loop) awaitReceivers() {
 	receivers, mail := slices.Clone(l.receivers), l.mail
 	l.goroutines.Go(func() {
 		for _, r := range receivers {
@@ -55,7 +55,7 @@ func (l *loop) hearOut() {
 				return // the loop ends
 			}
 		}
-		mail.post(heardOut{receivers})
+		mail.post(receiversDone{receivers})
 	})
 }
 

@@ -28,14 +28,14 @@ type Restarter struct {
 	hooks      *hooks
 	signals    chan os.Signal
 
-	own      *os.File // our lifeline, to be passed on; borrowed
-	closeOwn func()
+	lifeline      *os.File // ours, for successors; borrowed
+	closeLifeline func()
 
 	mail     mailbox
 	ran      atomic.Bool
 	stopped  chan struct{} // closed by Shutdown
 	stopOnce sync.Once
-	hammer   chan struct{} // a token for each Hammer
+	hammer   chan struct{} // holds a token while a Hammer waits to be handled
 	over     chan struct{} // closed when Run has returned
 	adopted  atomic.Int64  // connections taken from earlier generations
 	events   events
@@ -46,7 +46,9 @@ type Restarter struct {
 	status  atomic.Pointer[Status]
 	changed atomic.Pointer[chan struct{}] // closed when status changes
 
-	serving, draining, alone chan struct{} // closed when it is so
+	serving  chan struct{} // closed when this process serves
+	draining chan struct{} // closed when its drain begins
+	alone    chan struct{} // closed when no earlier generation lives
 }
 
 // New returns a Restarter. In a process that a restart has started it receives
@@ -112,7 +114,7 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 // inherit meets the predecessor at the other end of conn; nil: there is none.
 func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 	if spawn.Supported {
-		if r.own, r.closeOwn, err = r.sys.lifeline(); err != nil {
+		if r.lifeline, r.closeLifeline, err = r.sys.lifeline(); err != nil {
 			if conn != nil {
 				conn.Close()
 			}
@@ -253,8 +255,8 @@ func (r *Restarter) close() {
 	if r.pred != nil {
 		r.pred.Close()
 	}
-	if r.closeOwn != nil {
-		r.closeOwn()
+	if r.closeLifeline != nil {
+		r.closeLifeline()
 	}
 }
 

@@ -18,30 +18,30 @@ type attempt struct {
 	began    time.Time
 	cancel   context.CancelCauseFunc
 	reply    func(error)
-	thenStop string // not empty: stop if the attempt fails, and why
+	thenStop string // why to stop if the attempt fails; empty: do not
 	again    again
 }
 
-// again says what becomes of a restart that was asked for during another one.
+// again says who restarts once more because SIGHUP came during an attempt.
 type again int
 
 const (
-	notAsked again = iota
-	asked          // to be tried when the attempt has failed
-	passed         // the successor will do it
+	againNobody    again = iota // no SIGHUP has come
+	againHere                   // this process, if the attempt fails
+	againSuccessor              // the successor, which has been told
 )
 
-// passAgain reports whether the successor is to restart once more. From then on
-// that is its business.
+// passAgain reports whether the successor is to restart once more. If so, that is
+// no longer this process's business.
 func (a *attempt) passAgain() bool {
-	if a.again == asked {
-		a.again = passed
+	if a.again == againHere {
+		a.again = againSuccessor
 		return true
 	}
 	return false
 }
 
-// errTwoRestarters is an error of the program.
+// errTwoRestarters reports a bug of the program.
 var errTwoRestarters = errors.New("restart: two Restarters run in this process, and each would start a successor: let all services share one (that of package http is its Default)")
 
 // refusal says why no restart can be tried now.
@@ -70,7 +70,7 @@ func (l *loop) refusal() error {
 	return nil
 }
 
-// refuse answers a restart that is not tried. Where nothing else is under way,
+// refuse answers a restart that is not tried. While this process just serves,
 // observers learn of it too.
 func (l *loop) refuse(err error, reply func(error)) {
 	if l.state == StateServing {
@@ -80,11 +80,11 @@ func (l *loop) refuse(err error, reply func(error)) {
 	reply(err)
 }
 
-// askRestart begins a restart that a caller asks for, its hooks first. It waits
-// for the After hooks of the restart before, and for the predecessor to hear
-// that this process serves: a client may have its answer sooner.
+// askRestart begins a restart that a caller asks for, its hooks first. The restart
+// waits for the After hooks of the one before. It also waits until the predecessor
+// knows that this process serves, because clients may know sooner.
 func (l *loop) askRestart(ctx context.Context, reply func(error)) {
-	if l.state == StateStarting && l.starting.stage == stageTaken {
+	if l.state == StateStarting && l.starting.stage == stageAccepting {
 		l.starting.asked = append(l.starting.asked, restartAsked{ctx, reply})
 		return
 	}
@@ -99,21 +99,9 @@ func (l *loop) askRestart(ctx context.Context, reply func(error)) {
 	l.act(&action{sig: syscall.SIGHUP, ctx: ctx, reply: reply, asked: true})
 }
 
-// askAgain notes a SIGHUP that came at a bad moment, or starts what one asked
-// for then.
-func (l *loop) askAgain() {
-	switch l.state {
-	case StateStarting:
-		l.starting.again = true
-	case StateRestarting:
-		if l.attempt.again == notAsked {
-			l.attempt.again = asked
-		} else if l.attempt.again == passed {
-			l.attempt.again = asked // after "go": the successor gets a signal
-		}
-	default:
-		l.act(&action{sig: syscall.SIGHUP, ctx: l.actions.ctx, reply: l.logFailure})
-	}
+// restartAgain begins the restart that a SIGHUP asked for while none could begin.
+func (l *loop) restartAgain() {
+	l.act(&action{sig: syscall.SIGHUP, ctx: l.actions.ctx, reply: l.logFailure})
 }
 
 // logFailure is the reply to a restart that no caller waits for.
@@ -173,7 +161,7 @@ func (l *loop) restart(action *action, reply func(error)) {
 		sockets:    l.startedSockets(),
 		lifelines:  l.r.lifelines(l.since),
 		phase:      phase,
-		again:      l.mail.askAgain,
+		again:      l.mail.passAgain,
 	}
 	mail := l.mail
 	l.goroutines.Go(func() {
@@ -183,13 +171,14 @@ func (l *loop) restart(action *action, reply func(error)) {
 	})
 }
 
-// askAgain asks the loop whether another restart was asked for.
-func (b mailbox) askAgain() bool {
+// passAgain calls attempt.passAgain on the goroutine of the loop.
+func (b mailbox) passAgain() bool {
 	reply := make(chan bool, 1)
-	return b.post(againAsked{reply}) && <-reply
+	return b.post(passAgainAsked{reply}) && <-reply
 }
 
-// endAttempt goes on as the attempt has ended.
+// endAttempt goes on as the outcome of the attempt demands: drained, on probation,
+// or serving as before.
 func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	a := l.attempt
 	l.attempt = nil
@@ -202,8 +191,8 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	} else {
 		l.successor = s
 		l.r.events.emit(Event{Kind: EventReplaced, Successor: s.PID, Elapsed: time.Since(a.began)})
-		if a.again == asked {
-			s.Signal(syscall.SIGHUP) // came after "go"
+		if a.again == againHere {
+			s.Signal(syscall.SIGHUP) // came after passAgain
 		}
 		if s.Probation {
 			l.log.Info("restart: replaced, on probation", "successor", s.PID, "elapsed", since(a.began), "probation", l.r.options.Probation.String())
@@ -221,8 +210,8 @@ func (l *loop) endAttempt(s *handshake.Successor, err error) {
 	case a.thenStop != "" && (err != nil || l.state == StateProbation):
 		l.stop(a.thenStop)
 	case err == nil:
-	case a.again != notAsked:
-		l.askAgain()
+	case a.again != againNobody:
+		l.restartAgain()
 	}
 }
 

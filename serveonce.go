@@ -38,7 +38,7 @@ type ServeOnce struct {
 	ended    chan struct{} // closed by End; nil before Begin
 }
 
-// errServedTwice reports an error of the program.
+// errServedTwice reports a bug of the program.
 var errServedTwice = errors.New("restart: Serve was called twice: a Service serves one listener")
 
 // Begin is the first call in Serve. When it fails, it has closed l, and Serve

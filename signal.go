@@ -170,11 +170,11 @@ func (l *loop) perform(a *action, done chan<- struct{}) {
 	case a.sig == os.Interrupt && l.state == StateLameDuck:
 		l.endLameDuck("signal " + a.sig.String())
 	case a.sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:
-		l.swing("second signal " + a.sig.String())
+		l.hammer("second signal " + a.sig.String())
 	case isEnding(a.sig):
 		l.stop("signal " + a.sig.String())
 	case isHammer(a.sig):
-		l.swing("signal " + a.sig.String())
+		l.hammer("signal " + a.sig.String())
 	}
 	finish(nil)
 }

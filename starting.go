@@ -15,25 +15,25 @@ import (
 type stage int
 
 const (
-	stageHeld      stage = iota // services start, Accept blocks
-	stageReady                  // the predecessor has been told that they are ready
-	stageCommitted              // the PID file is ours, "go" is awaited
-	stageTaken                  // services accept, the predecessor does not know yet
-	stageAlone                  // there is no predecessor, or none any more
+	stageHeld        stage = iota // services start, Accept blocks
+	stageReady                    // the predecessor has been told that they are ready
+	stageCommitted                // the PID file is ours, "go" is awaited
+	stageAccepting                // services accept, the predecessor does not know yet
+	stageIndependent              // there is no predecessor, or it has let go or died
 )
 
 // starting is what the loop knows of its own start.
 type starting struct {
 	stage   stage
 	settled bool           // nothing else will be added
-	settle  *time.Timer    // when that is so; nil: at once
-	again   bool           // a restart was asked for meanwhile
+	settle  *time.Timer    // sets settled; nil: it is set from the beginning
+	again   bool           // SIGHUP has come: restart once this process serves
 	dropped []wire.File    // the inherited sockets that nobody has claimed
-	stop    error          // not nil: stop as soon as this process serves, and why
-	asked   []restartAsked // while services accept already: wait until this process serves
+	stop    error          // why to stop as soon as this process serves; nil: do not
+	asked   []restartAsked // came in stageAccepting, begin when this process serves
 }
 
-// settling returns a channel that yields when nothing else will be added.
+// settling returns a channel that yields when the time for further Adds is over.
 func (s *starting) settling() <-chan time.Time {
 	if s.settle == nil {
 		return nil
@@ -53,7 +53,7 @@ func (l *loop) begin() {
 		l.starting.settled = true
 	}
 	if l.r.pred == nil {
-		l.starting.stage = stageAlone
+		l.starting.stage = stageIndependent
 		path := l.r.options.PIDFile
 		if pid := pidfile.Rival(path); pid != 0 {
 			l.log.Warn("restart: the PID file names another running process: if that is this program, each takes the file from the other", "file", path, "other", pid)
@@ -76,7 +76,7 @@ func (l *loop) writePIDFile() error {
 }
 
 // held reports whether services must wait for the predecessor's "go".
-func (l *loop) held() bool { return l.state == StateStarting && l.starting.stage < stageTaken }
+func (l *loop) held() bool { return l.state == StateStarting && l.starting.stage < stageAccepting }
 
 // startServices starts the services that were added since the last time.
 func (l *loop) startServices() {
@@ -91,7 +91,9 @@ func (l *loop) startServices() {
 		l.services.started++
 		switch {
 		case !l.held():
-			l.open(s)
+			if s.ln != nil {
+				s.ln.Open()
+			}
 			l.services.start(s)
 			if l.state != StateStarting {
 				l.keep(s)
@@ -102,19 +104,13 @@ func (l *loop) startServices() {
 		case s.ln != nil:
 			l.services.start(s)
 		default:
-			// A datagram socket has no gate: it is started by openAll.
+			// A datagram socket has no gate: openAll starts its service.
 		}
 	}
 }
 
-func (l *loop) open(s *socket) {
-	if s.ln != nil {
-		s.ln.Open()
-	}
-}
-
-// openAll lets everything accept that was started, and starts the datagram
-// services, which could not be held back.
+// openAll opens the gates of the listeners whose services were started. A datagram
+// socket has no gate, so its service starts only now.
 func (l *loop) openAll() {
 	for _, s := range l.startedSockets() {
 		if s.ln != nil {
@@ -150,19 +146,20 @@ func (l *loop) proceed() {
 		if err := l.r.pred.Ready(l.r.table.claims()); err != nil {
 			l.giveUp(prefixed(err))
 		}
-	case stageAlone:
+	case stageIndependent:
 		if unclaimed && !l.starting.settled {
 			return
 		}
-		l.dropUnclaimed()
+		l.removeUnclaimed()
 		l.serve()
-	case stageReady, stageCommitted, stageTaken:
+	case stageReady, stageCommitted, stageAccepting:
 		// The predecessor's turn.
 	}
 }
 
-// expected returns how many services must be accepting. Those of datagrams count
-// once they have been started.
+// expected returns how many services must be accepting before this process is
+// ready. Services of datagrams are not started, and do not count, while they are
+// held.
 func (l *loop) expected() int {
 	n := 0
 	for _, s := range l.startedSockets() {
@@ -213,7 +210,7 @@ func (l *loop) takeOver(again, probation bool) bool {
 	}
 	l.starting.again = l.starting.again || again
 	l.onTrial.lasts = probation
-	l.accept(stageTaken)
+	l.accept(stageAccepting)
 	return true
 }
 
@@ -232,7 +229,7 @@ func (l *loop) endFollow(err error) {
 	if err == nil {
 		// The predecessor has heard that we serve. What it sends from now on is
 		// connections.
-		l.starting.stage = stageAlone
+		l.starting.stage = stageIndependent
 		l.receiveOn(l.r.pred.Conn, wire.Source{Progress: l.predecessorsProgress()})
 		if l.state == StateStarting {
 			l.closeUnclaimed()
@@ -251,13 +248,13 @@ func (l *loop) endFollow(err error) {
 		if err := l.writePIDFile(); err != nil {
 			l.log.Error("restart: serving without a PID file", "error", err)
 		}
-		l.accept(stageAlone)
+		l.accept(stageIndependent)
 	default:
 		l.giveUp(prefixed(err))
 	}
 }
 
-// serve is the moment from which on this process is the one that serves.
+// serve makes this process the one that serves.
 func (l *loop) serve() {
 	l.since = time.Now()
 	l.to(StateServing)
@@ -267,20 +264,20 @@ func (l *loop) serve() {
 	}
 	close(l.r.serving)
 	if !l.onTrial.lasts {
-		l.lead()
+		l.tellManagerServing()
 	}
 	l.watchAncestors()
 	switch {
 	case l.starting.stop != nil:
 		l.stop(l.starting.stop.Error())
 	case l.starting.again:
-		l.askAgain()
+		l.restartAgain()
 	}
 	l.askWaiting()
 }
 
-// lead makes this process the one that the manager watches.
-func (l *loop) lead() {
+// tellManagerServing makes the manager watch this process and keep its sockets.
+func (l *loop) tellManagerServing() {
 	l.manager.Serving(l.r.generation)
 	for _, desc := range l.starting.dropped {
 		l.manager.GiveUp(desc)
@@ -300,8 +297,8 @@ func (l *loop) askWaiting() {
 	}
 }
 
-// keep lets the manager keep a socket, under its new name only. Those of socket
-// units it has anyway.
+// keep lets the manager keep a socket, under its new name only. The manager has
+// the sockets of socket units anyway.
 func (l *loop) keep(s *socket) {
 	conn, err := s.conn()
 	if err != nil || s.offer != nil && s.offer.fromUnit {
@@ -316,7 +313,7 @@ func (l *loop) keep(s *socket) {
 	l.manager.Keep(now, conn)
 }
 
-// watchAncestors says when the earlier generations have ended.
+// watchAncestors posts a message for each earlier generation that has ended.
 func (l *loop) watchAncestors() {
 	var lines []handshake.Lifeline
 	if l.r.pred != nil {
@@ -334,20 +331,19 @@ func (l *loop) watchAncestors() {
 	})
 }
 
-// dropUnclaimed closes what a dead predecessor had and this process has not, and
-// removes the files: nobody else will.
-func (l *loop) dropUnclaimed() {
-	l.starting.dropped = l.r.table.drop()
+// removeUnclaimed closes the sockets that nobody has claimed and removes their
+// files: there is no predecessor that would.
+func (l *loop) removeUnclaimed() {
+	l.closeUnclaimed()
 	for _, d := range l.starting.dropped {
-		l.log.Info("restart: listener dropped", "listener", d.Name, "address", d.Local)
 		if err := pathOf(d).Unlink(); err != nil {
 			l.log.Warn("restart: cannot remove the file of a dropped socket", "listener", d.Name, "error", err)
 		}
 	}
 }
 
-// closeUnclaimed closes what the predecessor has and this process has not. The
-// predecessor serves the clients that wait there, and removes the files.
+// closeUnclaimed closes the sockets that nobody has claimed. A predecessor that
+// lives serves the clients that wait there, and removes the files.
 func (l *loop) closeUnclaimed() {
 	l.starting.dropped = l.r.table.drop()
 	for _, d := range l.starting.dropped {

@@ -422,7 +422,7 @@ func TestStopWhileTakingOver(t *testing.T) {
 	}
 	inScript(func() { o.commit() })
 	x.inLoop(func(l *loop) {
-		l.accept(stageTaken)
+		l.accept(stageAccepting)
 		l.stop("a test")
 	})
 	inScript(func() {
@@ -499,7 +499,7 @@ func TestRestartAskedWhileTakingOver(t *testing.T) {
 			inScript(func() { o.commit() })
 			result := make(chan error, 1)
 			x.inLoop(func(l *loop) {
-				l.accept(stageTaken)
+				l.accept(stageAccepting)
 				l.askRestart(t.Context(), func(err error) { result <- err })
 			})
 			select {

@@ -113,7 +113,7 @@ func (r *Restarter) setStatus(s *Status) {
 // that live, and our own.
 // This one serves since the given time.
 func (r *Restarter) lifelines(since time.Time) []handshake.Lifeline {
-	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, Version: r.options.Version, Since: since, File: r.own}
+	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, Version: r.options.Version, Since: since, File: r.lifeline}
 	return append(r.living(), own)
 }
 

@@ -24,7 +24,7 @@ func (l *loop) stop(why string) {
 			l.stopHeld(fmt.Errorf("restart: stopped before it took over: %s", why))
 			return
 		}
-		if l.starting.stage == stageTaken {
+		if l.starting.stage == stageAccepting {
 			l.starting.stop = errors.New(why) // who has the sockets is known in a moment
 			return
 		}
@@ -174,10 +174,10 @@ func (l *loop) startDrain() {
 	})
 }
 
-// watchSuccessor says when the process that has replaced this one dies. The end of
-// the channel alone does not mean that: a successor that cannot answer closes it,
-// and serves on. The end of the process alone does not either: it may have been
-// replaced in turn, and have passed the channel on.
+// watchSuccessor posts successorDied when the process that replaced this one dies. The
+// end of the channel alone is no death: a successor that cannot answer closes the
+// channel and serves on. Nor is the end of the process alone: the successor may have
+// been replaced in turn, and have passed the channel on.
 func (l *loop) watchSuccessor() {
 	died, s, mail := l.sender.Died(), l.successor, l.mail
 	l.goroutines.Go(func() {
@@ -186,7 +186,7 @@ func (l *loop) watchSuccessor() {
 		case <-mail.closed:
 			return
 		}
-		for !s.Wait(lookEvery) {
+		for !s.Wait(pollEvery) {
 			select {
 			case <-mail.closed:
 				return
@@ -197,12 +197,12 @@ func (l *loop) watchSuccessor() {
 	})
 }
 
-// lookEvery is how often watchSuccessor looks whether this process ends.
-const lookEvery = 250 * time.Millisecond
+// pollEvery is how often watchSuccessor checks whether this process ends.
+const pollEvery = 250 * time.Millisecond
 
-// mourn says aloud that nobody serves. Our sockets are closed, so this process
-// cannot.
-func (l *loop) mourn() {
+// reportSuccessorDied tells the operator that nobody serves now. This process
+// cannot: its sockets are closed.
+func (l *loop) reportSuccessorDied() {
 	if l.state != StateDraining {
 		return
 	}
@@ -216,8 +216,8 @@ func (l *loop) mourn() {
 	l.r.events.emit(Event{Kind: EventSuccessorDied, Successor: l.successor.PID, Err: l.lastError})
 }
 
-// swing ends the drain by force, also one that would have begun later.
-func (l *loop) swing(why string) {
+// hammer ends the drain by force. A lame duck's drain begins now, and ends.
+func (l *loop) hammer(why string) {
 	if l.state == StateLameDuck {
 		l.endLameDuck(why)
 	}
@@ -225,7 +225,7 @@ func (l *loop) swing(why string) {
 		l.log.Info("restart: nothing drains, hammer ignored", "why", why)
 		return
 	}
-	if l.drain.swing() {
+	if l.drain.force() {
 		l.log.Warn("restart: hammer", "why", why)
 	}
 }
@@ -306,7 +306,7 @@ func (l *loop) lastOwner(s *socket) bool {
 
 // predecessorServes reports whether this process never took over, or has been
 // told to give back.
-func (l *loop) predecessorServes() bool { return l.starting.stage != stageAlone || l.disowned }
+func (l *loop) predecessorServes() bool { return l.starting.stage != stageIndependent || l.disowned }
 
 // end waits for the goroutines of this loop. Hooks are foreign code: they are
 // not waited for without bound.

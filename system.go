@@ -89,7 +89,7 @@ type process struct {
 
 var thisProcess process
 
-// errNeverRun is an error of the program.
+// errNeverRun reports a bug of the program.
 var errNeverRun = errors.New("restart: hooks were added to a Restarter that does not run, while another one runs in this process: add them to the one that runs")
 
 // hooked notes that a hook was added to r. It fails if r does not run and
