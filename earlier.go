@@ -1,7 +1,9 @@
 package restart
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -24,9 +26,32 @@ type Earlier struct {
 	Connections int `json:"connections"`
 }
 
-// drains notes what an earlier generation tells of its drain, if there is one of
-// that number: what is noted must not grow without end.
-func (r *Restarter) drains(generation, connections int) {
+// lifelines returns the lifelines that a successor inherits: those of the earlier
+// generations that live, and that of this process, which serves since the given
+// time.
+func (r *Restarter) lifelines(since time.Time) []handshake.Lifeline {
+	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, Version: r.options.Version, Since: since, File: r.lifeline}
+	return append(r.living(), own)
+}
+
+// living returns the lifelines of the earlier generations that live.
+func (r *Restarter) living() []handshake.Lifeline {
+	if r.pred == nil {
+		return nil
+	}
+	var living []handshake.Lifeline
+	for _, line := range r.pred.Lifelines {
+		if !line.Gone() {
+			living = append(living, line)
+		}
+	}
+	return living
+}
+
+// noteConnections notes how many connections an earlier generation says it has open.
+// Numbers of generations that do not exist are ignored, so that the map cannot grow
+// without bound.
+func (r *Restarter) noteConnections(generation, connections int) {
 	if r.pred == nil || !slices.ContainsFunc(r.pred.Lifelines, func(l handshake.Lifeline) bool { return l.Generation == generation }) {
 		return
 	}
@@ -53,9 +78,9 @@ func (r *Restarter) earlier() []Earlier {
 	return all
 }
 
-// predecessorsProgress returns what is known of the predecessor before it tells.
-// A version of this library that says since when a process serves also listens
-// to "hammer".
+// predecessorsProgress returns what is known of the predecessor before it reports
+// for the first time. A predecessor that says since when it serves also
+// understands "hammer"; older versions of this library do neither.
 func (l *loop) predecessorsProgress() (p wire.Progress) {
 	for _, line := range l.r.pred.Lifelines {
 		if line.PID == l.r.pred.PID && !line.Since.IsZero() {
@@ -75,21 +100,18 @@ func (r *Restarter) HammerEarlier(generation int) error {
 	if !r.ran.Load() || !r.mail.post(hammerEarlierAsked{generation, reply}) {
 		return fmt.Errorf("restart: hammer generation %d: %w", generation, ErrNotServing)
 	}
-	return <-reply
+	if err := <-reply; err != nil {
+		return fmt.Errorf("restart: hammer generation %d: %w", generation, err)
+	}
+	return nil
 }
 
-// hammerEarlier finds the channel on which the generation sends, and asks it to
-// end.
+// hammerEarlier asks the generation to end its drain, on the channel on which it
+// sends.
 func (l *loop) hammerEarlier(generation int, reply chan<- error) {
 	for _, r := range l.receivers {
 		if r.Generation() == generation {
-			l.goroutines.Go(func() {
-				if err := r.Hammer(); err != nil {
-					reply <- fmt.Errorf("restart: hammer generation %d: %w", generation, err)
-					return
-				}
-				reply <- nil
-			})
+			l.goroutines.Go(func() { reply <- r.Hammer() })
 			return
 		}
 	}
@@ -101,10 +123,10 @@ func (l *loop) hammerEarlier(generation int, reply chan<- error) {
 	}
 	switch {
 	case l.state == StateDraining && l.successor != nil:
-		reply <- fmt.Errorf("restart: hammer generation %d: this process is replaced: ask its successor, process %d", generation, l.successor.PID)
+		reply <- fmt.Errorf("this process is replaced: ask its successor, process %d", l.successor.PID)
 	case line.PID == 0:
-		reply <- fmt.Errorf("restart: hammer generation %d: no such generation drains", generation)
+		reply <- errors.New("no such generation drains")
 	default:
-		reply <- fmt.Errorf("restart: hammer generation %d: it does not listen: send SIGUSR2 to its process, %d", generation, line.PID)
+		reply <- fmt.Errorf("it does not listen: send SIGUSR2 to its process, %d", line.PID)
 	}
 }

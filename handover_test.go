@@ -17,6 +17,7 @@ import (
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/transfer"
 	"example.com/restart/internal/wire"
 )
@@ -40,7 +41,7 @@ func (a *adopterStub) Adopt(c net.Conn, _ []byte) error {
 // What does not arrive (no free descriptors), has no service, or is refused by
 // it, is answered for: the predecessor keeps those.
 func TestAdopt(t *testing.T) {
-	r := &Restarter{table: newTable(net.ListenConfig{}, nil), log: slog.New(slog.DiscardHandler)}
+	r := &Restarter{table: newTable(net.ListenConfig{}, sockaddr.Listen, nil), log: slog.New(slog.DiscardHandler)}
 	a := &adopterStub{room: 1}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,7 +21,8 @@ type offer struct {
 	desc    wire.File
 	claimed bool
 
-	// A socket unit says where to listen, so its name is enough.
+	// fromUnit: a socket unit of systemd says where to listen, so that the name
+	// alone is enough to claim it.
 	fromUnit bool
 }
 
@@ -29,7 +30,7 @@ type offer struct {
 // It is safe for concurrent use; nothing that may block happens under its lock.
 type table struct {
 	config net.ListenConfig
-	listen listen
+	listen listenFunc
 
 	mu      sync.Mutex
 	sockets []*socket
@@ -37,13 +38,13 @@ type table struct {
 	offers  []*offer
 	closed  bool
 	failure error         // of the first add that failed
-	added   chan struct{} // holds a token when an add has ended
+	added   chan struct{} // holds a token when an add has ended, well or not
 }
 
-func newTable(config net.ListenConfig, inherited []handshake.Socket) *table {
+func newTable(config net.ListenConfig, listen listenFunc, inherited []handshake.Socket) *table {
 	t := &table{
 		config: config,
-		listen: sockaddr.Listen,
+		listen: listen,
 		names:  make(map[string]bool),
 		added:  make(chan struct{}, 1),
 	}
@@ -71,7 +72,7 @@ func (t *table) add(ctx context.Context, s *socket) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	select {
-	case t.added <- struct{}{}: // also when it failed: nobody has to wait for it now
+	case t.added <- struct{}{}: // also after a failure, for which nobody should wait
 	default:
 	}
 	if t.closed {
@@ -191,17 +192,17 @@ func (t *table) explain(s *socket, err error) error {
 	return err
 }
 
-// take returns the sockets added since the last n.
-func (t *table) take(n int) []*socket {
+// addedAfter returns the sockets that were added after the first n.
+func (t *table) addedAfter(n int) []*socket {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.sockets[n:len(t.sockets):len(t.sockets)]
 }
 
 // list returns all sockets.
-func (t *table) list() []*socket { return t.take(0) }
+func (t *table) list() []*socket { return t.addedAfter(0) }
 
-// unclaimed counts the offers that nobody has taken.
+// unclaimed counts the offers that nobody has claimed.
 func (t *table) unclaimed() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -214,8 +215,8 @@ func (t *table) unclaimed() int {
 	return n
 }
 
-// drop closes what nobody claimed and returns its descriptions. Later Adds
-// bind.
+// drop closes the sockets that nobody has claimed and returns their descriptions.
+// A later Add binds anew.
 func (t *table) drop() []wire.File {
 	t.mu.Lock()
 	defer t.mu.Unlock()

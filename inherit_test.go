@@ -15,6 +15,7 @@ import (
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/wire"
 )
 
@@ -133,7 +134,7 @@ func TestClaim(t *testing.T) {
 		for _, f := range tt.offers {
 			offers = append(offers, handshake.Socket{Desc: f})
 		}
-		tab := newTable(net.ListenConfig{}, offers)
+		tab := newTable(net.ListenConfig{}, sockaddr.Listen, offers)
 		s := &socket{name: tt.name, network: tt.network, address: tt.address, stream: newTestService()}
 		if strings.HasPrefix(tt.network, "udp") || tt.network == "unixgram" {
 			s.stream, s.datagrams = nil, packetService{}
@@ -161,7 +162,7 @@ func TestBindInUseNamesThePredecessorsListener(t *testing.T) {
 	defer ln.Close()
 	local := ln.Addr().String()
 	_, port, _ := net.SplitHostPort(local)
-	tab := newTable(net.ListenConfig{}, []handshake.Socket{{Desc: file("old", "tcp", local, local)}})
+	tab := newTable(net.ListenConfig{}, sockaddr.Listen, []handshake.Socket{{Desc: file("old", "tcp", local, local)}})
 	s := &socket{name: "a", network: "tcp4", address: "0.0.0.0:" + port, stream: newTestService()}
 	err = tab.add(context.Background(), s)
 	if err == nil || !strings.Contains(err.Error(), `"old"`) || !strings.Contains(err.Error(), "overlaps") {
@@ -205,7 +206,7 @@ func TestAdoptChecksTheSocket(t *testing.T) {
 		"a file":          {plain, local, "not a socket"},
 	} {
 		desc := file("a", "tcp", local, tt.local)
-		tab := newTable(net.ListenConfig{}, []handshake.Socket{{File: dup(t, tt.conn), Desc: desc}})
+		tab := newTable(net.ListenConfig{}, sockaddr.Listen, []handshake.Socket{{File: dup(t, tt.conn), Desc: desc}})
 		s := &socket{name: "a", network: "tcp", address: local, stream: newTestService()}
 		if tt.local != local {
 			s.address = tt.local
@@ -469,7 +470,7 @@ func TestAddWhileRunEnds(t *testing.T) {
 
 // Who may not bind a port learns which and what to do.
 func TestPrivilegedPortIsExplained(t *testing.T) {
-	table := newTable(net.ListenConfig{}, nil)
+	table := newTable(net.ListenConfig{}, sockaddr.Listen, nil)
 	for address, want := range map[string]bool{"127.0.0.1:1": everybodysPorts(t) > 1, "127.0.0.1:65535": false} {
 		err := table.explain(&socket{name: "web", network: "tcp", address: address}, &os.SyscallError{Syscall: "bind", Err: syscall.EACCES})
 		if !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") != want {

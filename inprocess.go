@@ -11,10 +11,10 @@ import (
 
 func init() { inprocess.Register(newInProcess) }
 
-// newInProcess makes a Restarter for package restarttest. Its process is the
-// host's idea.
+// newInProcess makes a Restarter for package restarttest, in a process that the
+// host fakes. The function exit ends that process.
 func newInProcess(o Options, host inprocess.Host) (r *Restarter, exit func(), err error) {
-	listen := listen(sockaddr.Listen)
+	listen := listenFunc(sockaddr.Listen)
 	if host.Listen != nil {
 		listen = host.Listen
 	}
@@ -48,7 +48,7 @@ type unmanaged struct {
 
 func (u unmanaged) Refusal() error { return u.refusal }
 
-// exit closes what the kernel closes at the end of a process.
+// exit closes what the kernel would close at the end of the process.
 func (r *Restarter) exit() {
 	r.table.close()
 	for _, s := range r.table.list() {
@@ -76,7 +76,7 @@ func (s *socket) exit() {
 	}
 }
 
-// exit leaves to others what is theirs now.
+// exit makes the loop leave all files as they are, as a dead process does.
 func (l *loop) exit() {
 	l.exited = true
 	if l.successor != nil {

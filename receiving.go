@@ -26,7 +26,7 @@ func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
 		return
 	}
 	if p := source.Progress; p.Generation > 0 && p.Connections >= 0 {
-		l.r.drains(p.Generation, p.Connections)
+		l.r.noteConnections(p.Generation, p.Connections)
 	}
 	r := transfer.Receive(conn, source, recipient{l.r, l.mail}, l.log)
 	if l.state == StateDraining && l.successor != nil {
@@ -150,7 +150,7 @@ func (to recipient) Follow(conn *channel.Conn, source wire.Source) {
 
 // Drains implements transfer.Recipient.
 func (to recipient) Drains(p wire.Progress) {
-	to.r.drains(p.Generation, p.Connections)
+	to.r.noteConnections(p.Generation, p.Connections)
 	if p.Over {
 		to.r.events.emit(Event{Kind: EventEarlierDrained, Earlier: p.Generation, HandedOver: p.HandedOver, Announced: p.Announced, Cut: p.Cut})
 	}

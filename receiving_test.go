@@ -15,13 +15,14 @@ import (
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/wire"
 )
 
 // Connections that move must not take the descriptors that the next restart
 // needs.
 func TestAdoptLeavesDescriptorsForARestart(t *testing.T) {
-	r := &Restarter{table: newTable(net.ListenConfig{}, nil), log: slog.New(slog.DiscardHandler)}
+	r := &Restarter{table: newTable(net.ListenConfig{}, sockaddr.Listen, nil), log: slog.New(slog.DiscardHandler)}
 	a := &adopterStub{room: 2}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -91,7 +92,7 @@ func TestReceiversAreBounded(t *testing.T) {
 func TestProgressIsBounded(t *testing.T) {
 	r := &Restarter{pred: &handshake.Follower{Manifest: handshake.Manifest{Lifelines: []handshake.Lifeline{{Generation: 3}}}}}
 	for generation := range 1000 {
-		r.drains(generation, 1)
+		r.noteConnections(generation, 1)
 	}
 	if got := len(r.earlierConns); got != 1 {
 		t.Errorf("got %d generations, want the one that there is", got)

@@ -131,8 +131,7 @@ func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 		inherited = r.pred.Sockets
 	}
 	r.events.generation = r.generation
-	r.table = newTable(r.options.ListenConfig, inherited)
-	r.table.listen = r.sys.listen
+	r.table = newTable(r.options.ListenConfig, r.sys.listen, inherited)
 	if conn == nil {
 		r.table.activate(r.sys.activated())
 	}

@@ -17,19 +17,19 @@ import (
 
 // A socket is a named listener or datagram socket of this generation.
 type socket struct {
-	name, network, address string // as given to Add
-	stream                 Service
-	datagrams              PacketService // one of the two
+	name, network, address string        // as given to Add
+	stream                 Service       // nil if it has datagrams
+	datagrams              PacketService // nil if it has a stream
 
-	ln     *gate.Listener // if it has a stream
-	packet net.PacketConn // if it has datagrams
+	ln     *gate.Listener // nil if it has datagrams
+	packet net.PacketConn // nil if it has a stream
 
 	path      sockaddr.Path
 	inherited string // the predecessor's name for it, "" if bound here
-	offer     *offer // that it was, nil if bound here
+	offer     *offer // the offer it was made of, nil if bound here
 
 	shutDown atomic.Bool // Shutdown of its service has been called
-	kinds    []string    // what its service adopts, see KindAdopter; the loop's
+	kinds    []string    // what its service adopts, see KindAdopter; only for the loop
 }
 
 // kind returns the kind of the socket in the manifest.
@@ -73,7 +73,7 @@ func (s *socket) addr() net.Addr {
 }
 
 // bind opens a new socket.
-func (s *socket) bind(ctx context.Context, config net.ListenConfig, listen listen) (err error) {
+func (s *socket) bind(ctx context.Context, config net.ListenConfig, listen listenFunc) (err error) {
 	if p, ok := s.service().(Preparer); ok {
 		config.Control = both(config.Control, p.PrepareSocket)
 	}
@@ -103,7 +103,7 @@ func both(first, second controlFunc) controlFunc {
 	}
 }
 
-// adopt makes the inherited descriptor the socket. It takes the offer's file.
+// adopt makes the socket of an inherited descriptor. It takes the offer's file.
 func (s *socket) adopt(o *offer, alive keepAlive) error {
 	f := o.file
 	o.file = nil
@@ -148,8 +148,8 @@ func (s *socket) close() {
 	}
 }
 
-// describe duplicates the socket for a successor. The caller owns the file. A
-// socket that its service has closed has none: net.ErrClosed or os.ErrClosed.
+// describe duplicates the socket for a successor. The caller owns the file. If the
+// service has closed the socket, the error is net.ErrClosed or os.ErrClosed.
 func (s *socket) describe() (handshake.Socket, error) {
 	conn, err := s.conn()
 	if err != nil {
@@ -170,7 +170,7 @@ func (s *socket) desc() wire.File {
 	}
 }
 
-// conn returns the socket itself, which it lends.
+// conn lends the socket below the gate.
 func (s *socket) conn() (syscall.Conn, error) {
 	var real any = s.packet
 	if s.ln != nil {

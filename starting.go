@@ -87,7 +87,7 @@ func (l *loop) startServices() {
 		l.starting.settled = false
 		l.starting.settle.Reset(l.r.options.SettleTime)
 	}
-	for _, s := range l.r.table.take(l.services.started) {
+	for _, s := range l.r.table.addedAfter(l.services.started) {
 		l.services.started++
 		switch {
 		case !l.held():

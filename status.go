@@ -2,14 +2,11 @@ package restart
 
 import (
 	"encoding/json"
-	"os"
 	"time"
-
-	"example.com/restart/internal/handshake"
 )
 
-// A Status is what a Restarter was doing at some moment. Its JSON has the names
-// of states and the text of LastError.
+// A Status is a snapshot of what a Restarter does. Its JSON has the names of states
+// and the text of LastError.
 type Status struct {
 	State      State `json:"state"`
 	Generation int   `json:"generation"` // from 1
@@ -102,31 +99,9 @@ func (s *socket) announced() int {
 	return 0
 }
 
-// setStatus lets Status see s, and wakes whoever waits for a change.
+// setStatus makes s what Status returns, and wakes whoever waits for a change.
 func (r *Restarter) setStatus(s *Status) {
 	next := make(chan struct{})
 	r.status.Store(s)
 	close(*r.changed.Swap(&next))
-}
-
-// lifelines returns those that a successor inherits: of the earlier generations
-// that live, and our own.
-// This one serves since the given time.
-func (r *Restarter) lifelines(since time.Time) []handshake.Lifeline {
-	own := handshake.Lifeline{PID: os.Getpid(), Generation: r.generation, Version: r.options.Version, Since: since, File: r.lifeline}
-	return append(r.living(), own)
-}
-
-// living returns the lifelines of the earlier generations that live.
-func (r *Restarter) living() []handshake.Lifeline {
-	if r.pred == nil {
-		return nil
-	}
-	var living []handshake.Lifeline
-	for _, line := range r.pred.Lifelines {
-		if !line.Gone() {
-			living = append(living, line)
-		}
-	}
-	return living
 }

@@ -16,8 +16,8 @@ import (
 	"example.com/restart/internal/spawn"
 )
 
-// A system is what a Restarter asks of the operating system and of the process,
-// so that tests can stand in for it.
+// A system is all that a Restarter asks of the operating system and of its process,
+// so that tests can replace it.
 type system struct {
 	program string // what a restart starts
 
@@ -27,7 +27,7 @@ type system struct {
 	// activated returns the sockets that the manager has given this process.
 	activated func() []manager.Socket
 
-	listen listen
+	listen listenFunc
 
 	// start starts a successor with its end of the channel, which it borrows.
 	start func(spawn.Command, spawn.Parent, *os.File, *spawn.Tail, spawn.Greeting) (spawn.Process, error)
@@ -42,12 +42,12 @@ type system struct {
 	manager manager.Manager
 	process *process
 
-	// entered is told of each state. The call comes from the loop.
+	// entered is called by the loop with each state that it enters.
 	entered func(State)
 }
 
-// A listen opens a listening socket.
-type listen func(context.Context, net.ListenConfig, string, string) (gate.Socket, sockaddr.Path, error)
+// A listenFunc opens a listening socket.
+type listenFunc func(context.Context, net.ListenConfig, string, string) (gate.Socket, sockaddr.Path, error)
 
 func realSystem() system {
 	return system{
@@ -78,13 +78,13 @@ var lifelineOnce = sync.OnceValues(func() (ends struct{ read, write *os.File }, 
 	return ends, err
 })
 
-// A process is what the Restarters of one process must know of each other: each
-// gets every signal, so where two run a SIGHUP would start two successors,
+// A process holds what the Restarters of one process must know of each other. Each
+// of them gets every signal: where two run, a SIGHUP would start two successors,
 // neither of which has all sockets.
 type process struct {
 	mu    sync.Mutex
 	runs  map[*Restarter]bool
-	hooks map[*Restarter]bool // have hooks and do not run
+	hooks map[*Restarter]bool // those that have hooks and do not run
 }
 
 var thisProcess process
