@@ -14,11 +14,10 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"example.com/restart/internal/transfer"
-	"example.com/restart/internal/wire"
 )
 
-// closeGrace is what services get to return from Serve and Shutdown after they
-// were closed by force, cutGrace what peers get to close their side.
+// closeGrace is the time that services have to return from Serve and Shutdown after
+// they were closed by force. cutGrace is the time that peers have to close their side.
 const (
 	closeGrace = 2 * time.Second
 	cutGrace   = 100 * time.Millisecond
@@ -31,12 +30,11 @@ const (
 //     the kernel would reset them.
 //  2. Shutdown of all services together, for they share one deadline. Each
 //     announces, hands over and waits as its protocol can.
-//  3. Wait for the connections that services do not know any more, such as
-//     hijacked ones.
+//  3. Wait for the connections that services no longer know, such as hijacked ones.
 //  4. Close what is left when the time is up: the hammer.
 //
-// A drain has its own goroutines and shares nothing with the loop but what is
-// safe to share.
+// A drain has its own goroutines. It shares with the loop only what is safe for
+// concurrent use.
 type drain struct {
 	parts  []*part
 	within time.Duration    // negative: no bound
@@ -58,7 +56,7 @@ type part struct {
 	lastOwner bool      // no process that goes on has the socket
 	handover  *Handover // the way to the successor, nil if there is none
 
-	lastState sync.Once // sends it
+	lastState sync.Once // for sendLastState
 }
 
 func newDrain(within time.Duration, sender *transfer.Sender, served <-chan struct{}, log *slog.Logger) *drain {
@@ -76,7 +74,7 @@ func (d *drain) force() (first bool) {
 
 var errHammer = errors.New("restart: the drain's time is up")
 
-// run drains and returns every service's error.
+// run drains and returns the errors of all services.
 func (d *drain) run() error {
 	defer close(d.ended)
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -108,12 +106,12 @@ func (d *drain) run() error {
 	}
 	err := d.collect(errs)
 	for _, p := range d.parts {
-		d.sendLastState(p) // where the hammer came first
+		d.sendLastState(p) // unless it was sent before the hammer
 	}
 	return err
 }
 
-// stopShared stops the listeners that another process has. It does not block.
+// stopShared stops the listeners that another process has, too. It does not block.
 func (d *drain) stopShared() {
 	for _, p := range d.parts {
 		if p.ln != nil && !p.lastOwner {
@@ -160,14 +158,12 @@ func (d *drain) shutdown(ctx context.Context) <-chan error {
 			errs <- nil
 		})
 	}
-	all := make(chan struct{})
-	go func() { wg.Wait(); close(all) }()
-	arrives(ctx, all)
+	arrives(ctx, whenReturned(wg.Wait))
 	return errs
 }
 
-// sendLastState gives the successor what the service of p has changed since it
-// gave its state, once, when no connection is left that could change more.
+// sendLastState sends the successor the last state of the service of p, once. It is
+// called when no connection is left that could change that state.
 func (d *drain) sendLastState(p *part) {
 	m, ok := p.service().(StateMerger)
 	if !ok || d.sender == nil || p.lastOwner {
@@ -212,8 +208,16 @@ func arrives(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
-// collect waits for what the services still owe and puts their errors
-// together. A service that does not return even now is named.
+// whenReturned calls wait and returns a channel that is closed when wait has
+// returned.
+func whenReturned(wait func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() { wait(); close(done) }()
+	return done
+}
+
+// collect waits until every Shutdown and every Serve has returned, and joins the
+// errors. If some have not returned after closeGrace, the error names the services.
 func (d *drain) collect(results <-chan error) error {
 	var errs *multierror.Error
 	bound := time.NewTimer(closeGrace)
@@ -246,63 +250,6 @@ func (d *drain) names() string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
-}
-
-// reportEvery is how often the successor learns of the drain's progress.
-const reportEvery = time.Second
-
-// report tells the successor how far the drain is, as long as that lasts, and at
-// last what has become of the connections.
-func (d *drain) report(generation int) {
-	defer close(d.reported)
-	ticks := time.NewTicker(reportEvery)
-	defer ticks.Stop()
-	last := wire.Progress{Connections: -1}
-	for {
-		if now := d.progress(generation); now != last {
-			if err := d.sender.Progress(now); err != nil {
-				return // it is gone
-			}
-			last = now
-		}
-		select {
-		case <-ticks.C:
-		case <-d.ended:
-			last = d.progress(generation)
-			last.Over = true
-			_ = d.sender.Progress(last) // it may be gone
-			return
-		}
-	}
-}
-
-// awaitReport waits until the successor has been told of the end, no longer than
-// closeGrace: it may not listen.
-func (d *drain) awaitReport() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
-	defer cancel()
-	arrives(ctx, d.reported)
-}
-
-func (d *drain) progress(generation int) wire.Progress {
-	p := wire.Progress{
-		Generation: generation, Connections: d.connections(),
-		HandedOver: d.sender.Counts().Moved, Cut: int(d.wasCut.Load()),
-	}
-	for _, part := range d.parts {
-		p.Announced += part.announced()
-	}
-	return p
-}
-
-func (d *drain) connections() int {
-	n := 0
-	for _, p := range d.parts {
-		if p.ln != nil {
-			n += p.ln.Conns().Len()
-		}
-	}
-	return n
 }
 
 // forcedBySuccessor returns a channel that is closed when the successor asks for the end.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// cut ends what is left. A FIN goes first, so that answers that were written
-// completely still arrive.
+// cut closes the connections that are left. A FIN goes first, so that answers that
+// were written completely still arrive.
 func (d *drain) cut() {
 	var conns, leaving []net.Conn
 	for _, p := range d.parts {
@@ -25,7 +25,7 @@ func (d *drain) cut() {
 	d.waitGone(cutGrace)
 	d.closeServices()
 	for _, c := range slices.Concat(conns, leaving) {
-		c.Close() // once more does no harm
+		c.Close() // does no harm to a closed one
 	}
 	d.wasCut.Store(int64(len(conns)))
 	d.log.Warn("restart: hammer: connections closed by force", "cut", len(conns))
@@ -38,20 +38,16 @@ func (d *drain) closeServices() {
 	for _, p := range d.parts {
 		if c, ok := p.service().(io.Closer); ok {
 			wg.Go(func() {
-				// Shutdown has been called: many services say so in some way.
+				// Many services return an error because Shutdown was called before.
 				if err := c.Close(); err != nil {
 					d.log.Debug("restart: Close of a service", "listener", p.name, "error", err)
 				}
 			})
 		}
 	}
-	closed := make(chan struct{})
-	go func() { wg.Wait(); close(closed) }()
-	bound := time.NewTimer(closeGrace)
-	defer bound.Stop()
-	select {
-	case <-closed:
-	case <-bound.C:
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if !arrives(ctx, whenReturned(wg.Wait)) {
 		d.log.Warn("restart: Close of a service does not return", "services", d.names())
 	}
 }

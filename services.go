@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// services are those whose Serve has been called. The counts belong to the loop,
-// which hears of every change.
+// services are those whose Serve has been called. Only the loop reads and writes the
+// counts: it gets a message for every change.
 type services struct {
 	mail mailbox
 
-	started   int // sockets of the table, from the first on
-	accepting int // services that have called Accept, or need not
+	started   int // sockets of the table, the first ones
+	accepting int // services that have called Accept, and those of datagrams
 	running   int // services whose Serve has not returned
 
 	group    *errgroup.Group
@@ -46,7 +46,7 @@ func (ss *services) start(s *socket) {
 	}
 	ss.group.Go(func() error {
 		err := s.serve()
-		// A service that was told to end has ended, whatever its error says.
+		// After Shutdown no error of Serve is a failure.
 		if err == nil || isClosing(err) || s.shutDown.Load() {
 			ss.mail.post(serviceEnded{s})
 			return nil
@@ -59,13 +59,11 @@ func (ss *services) start(s *socket) {
 
 // ended returns a channel that is closed when every Serve has returned.
 func (ss *services) ended() <-chan struct{} {
-	ended := make(chan struct{})
-	go func() { ss.group.Wait(); close(ended) }()
-	return ended
+	return whenReturned(func() { _ = ss.group.Wait() }) // failures has the errors
 }
 
-// failures holds what services returned from Serve: errgroup keeps the first
-// only.
+// failures holds the errors that services returned from Serve: errgroup keeps only
+// the first one.
 type failures struct {
 	mu   sync.Mutex
 	errs []error

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// hooks holds what runs before and after signals, and takes the signals from
-// their default action. It is safe for concurrent use.
+// hooks holds the hooks of all signals, and catches the signals. It is safe for
+// concurrent use.
 type hooks struct {
 	notify func(...os.Signal) // signal.Notify for our channel
 
-	mu      sync.Mutex
-	before  map[os.Signal][]Hook
-	after   map[os.Signal][]Hook
-	running bool
+	mu       sync.Mutex
+	before   map[os.Signal][]Hook
+	after    map[os.Signal][]Hook
+	catching bool
 }
 
 func newHooks(notify func(...os.Signal)) *hooks {
@@ -36,19 +36,19 @@ func (h *hooks) add(to map[os.Signal][]Hook, sig os.Signal, hook Hook) error {
 	}
 	h.mu.Lock()
 	to[sig] = append(to[sig], hook)
-	running := h.running
+	catching := h.catching
 	h.mu.Unlock()
-	if running {
+	if catching {
 		h.notify(sig)
 	}
 	return nil
 }
 
-// run takes the signals: our own and those that have hooks. Until then SIGINT
-// and SIGTERM end the program as they end any other.
-func (h *hooks) run() {
+// catch catches our own signals and those that have hooks. Until then SIGINT and
+// SIGTERM end the program as they end any other.
+func (h *hooks) catch() {
 	h.mu.Lock()
-	h.running = true
+	h.catching = true
 	sigs := slices.Clone(ownSignals)
 	for _, m := range []map[os.Signal][]Hook{h.before, h.after} {
 		for sig := range m {
@@ -65,7 +65,7 @@ func (h *hooks) of(m map[os.Signal][]Hook, sig os.Signal) []Hook {
 	return slices.Clone(m[sig])
 }
 
-// earlySignals are taken from New on: a SIGHUP that comes while the program
+// earlySignals are caught from New on: a SIGHUP that comes while the program
 // still starts must not kill it.
 var earlySignals = []os.Signal{syscall.SIGHUP}
 
@@ -81,19 +81,19 @@ type action struct {
 	began  time.Time
 	cancel context.CancelCauseFunc // ends ctx
 
-	asked bool // by a caller, who is to get every error; not by a signal
-	over  bool // reply has been called; the After hooks may still run
+	asked bool // by a caller, who gets every error, and not by a signal
+	over  bool // the effect is over or vetoed; the After hooks may still run
 }
 
-// actions are those that run, one of each signal at a time, each on a goroutine
-// of its own, so that a slow restart does not hold up SIGTERM. They belong to
-// the loop.
+// actions are the actions that run and those that wait. One of each signal runs at a
+// time, on a goroutine of its own, so that a slow restart does not hold up SIGTERM.
+// Only the loop uses them.
 type actions struct {
 	ctx        context.Context // of the hooks of signals
 	running    map[os.Signal]*action
-	pending    map[os.Signal][]*action
-	interrupts int             // SIGINTs so far
-	goroutines *sync.WaitGroup // those of the actions
+	pending    map[os.Signal][]*action // to run when the running one has ended
+	interrupts int                     // SIGINTs so far
+	goroutines *sync.WaitGroup         // those of the actions
 }
 
 func newActions() actions {
@@ -105,11 +105,7 @@ func newActions() actions {
 }
 
 // ended returns a channel that is closed when no hook runs any more.
-func (as *actions) ended() <-chan struct{} {
-	ended := make(chan struct{})
-	go func() { as.goroutines.Wait(); close(ended) }()
-	return ended
-}
+func (as *actions) ended() <-chan struct{} { return whenReturned(as.goroutines.Wait) }
 
 // runAction is the goroutine of an action.
 func (h *hooks) runAction(a *action, signals context.Context, mail mailbox, log *slog.Logger) {
@@ -136,8 +132,8 @@ func (h *hooks) runAction(a *action, signals context.Context, mail mailbox, log 
 	}
 }
 
-// act runs an action, at once or when the one of the same signal has ended. The
-// signals that come meanwhile are one.
+// act runs an action, at once or when the one of the same signal has ended. However
+// often the signal comes until then, it counts as one.
 func (l *loop) act(a *action) {
 	sig := a.sig
 	if l.actions.running[sig] != nil {
@@ -154,8 +150,8 @@ func (l *loop) act(a *action) {
 	l.actions.goroutines.Go(func() { hooks.runAction(a, signals, mail, log) })
 }
 
-// perform does what an action is for, when its Before hooks have agreed. done
-// is closed when a restart has succeeded or failed, a drain has begun.
+// perform gives an action its effect, when its Before hooks have agreed. It closes
+// done when the restart has succeeded or failed, or when the drain has begun.
 func (l *loop) perform(a *action, done chan<- struct{}) {
 	finish := func(err error) {
 		a.over = true
@@ -166,7 +162,7 @@ func (l *loop) perform(a *action, done chan<- struct{}) {
 	case a.sig == syscall.SIGHUP:
 		l.restart(a, finish)
 		return
-	// These two came while the first one's hooks ran.
+	// In the next two cases the signal came while the hooks of the first one ran.
 	case a.sig == os.Interrupt && l.state == StateLameDuck:
 		l.endLameDuck("signal " + a.sig.String())
 	case a.sig == os.Interrupt && l.actions.interrupts > 1 && l.state == StateDraining:

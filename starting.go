@@ -41,11 +41,11 @@ func (s *starting) settling() <-chan time.Time {
 	return s.settle.C
 }
 
-// begin takes the signals and starts what was added so far. On a cold start
-// nobody has to be asked before services accept.
+// begin catches the signals and starts the services that were added so far. On a
+// cold start they may accept at once.
 func (l *loop) begin() {
 	l.to(StateStarting)
-	l.r.hooks.run()
+	l.r.hooks.catch()
 	l.manager.Starting(l.log)
 	if within := l.r.options.SettleTime; within > 0 {
 		l.starting.settle = time.NewTimer(within)
