@@ -49,9 +49,9 @@
 //
 // A successor is ready when every service that was added has called Accept, and
 // every inherited socket was claimed or the time for that, [Options.SettleTime],
-// is over. Accept blocks until the predecessor lets go. So a program prepares
-// before Run, or in its service before the first Accept. The predecessor serves
-// until then. If the successor fails, or takes longer than
+// is over. Accept blocks until the predecessor lets go. The predecessor serves
+// until then, so there is time to prepare: before Run, or in a service before its
+// first Accept. If the successor fails, or takes longer than
 // [Options.ReadyTimeout], it is killed and the predecessor serves on.
 //
 // Between the successor's first Accept and the predecessor's last, both accept
@@ -76,8 +76,8 @@
 // calls Shutdown of all services at once. It waits until every accepted
 // connection is closed or handed over, and closes the rest by force after
 // [Options.HammerTime]. A process that has no successor first accepts the
-// connections that the kernel has queued. A service with work that no connection
-// stands for must wait for it in Shutdown. Handlers learn of the drain by
+// connections that the kernel has queued. A service whose work is not tied to
+// a connection must wait for that work in Shutdown. Handlers learn of the drain by
 // [Draining].
 //
 // Several generations may drain at once, up to [Options.MaxDraining]. Work that
@@ -94,10 +94,10 @@
 // # Live connections and state
 //
 // A service may hand connections over instead of finishing them. The context of
-// its Shutdown carries the way to the successor, see [HandoverFrom]. The service
+// its Shutdown carries a [Handover], see [HandoverFrom]. The service
 // of the same name in the successor gets them if it is an [Adopter]. A [Stateful]
-// service leaves bytes that its successor needs from the start, and a
-// [StateMerger] also those that have changed by the end of the drain.
+// service leaves bytes that its successor needs from the start. A [StateMerger]
+// also sends, at the end of the drain, what has changed since.
 //
 // # Errors
 //

@@ -4,8 +4,8 @@ import "context"
 
 type drainingKey struct{}
 
-// Draining returns a channel that is closed when the work that ctx belongs to (a
-// connection, a stream, a long request) should end because its process drains.
+// Draining returns a channel that is closed when the process drains and the work
+// that ctx belongs to (a connection, a stream, a long request) should end.
 // The handler should then say goodbye as its protocol does, such as with status
 // 1001 of a WebSocket or codes.Unavailable, and return: the client connects
 // anew and reaches the successor. A handler that does not return is cut when the

@@ -17,12 +17,12 @@ type Earlier struct {
 	PID        int `json:"pid"`
 
 	// Version is its Options.Version, Since the moment when it began to serve.
-	// Both are zero if its version of this library does not tell.
+	// Both are zero if an older version of this library runs there.
 	Version string    `json:"version,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 
-	// Connections is how many it has open, as it has told within the last
-	// seconds; -1 if it has not told.
+	// Connections is the number of its open connections, as it last reported, a
+	// few seconds ago at most; -1 if it has not reported.
 	Connections int `json:"connections"`
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 )
 
-// What Restart and Add return when nothing was tried.
+// The errors of Restart and Add that say that nothing was tried.
 var (
 	// ErrUnsupported says that a process cannot be replaced on this platform.
 	// It matches errors.ErrUnsupported.
@@ -20,8 +20,8 @@ var (
 	// ErrRestarting says that a restart is under way.
 	ErrRestarting = errors.New("restart: a restart is under way")
 
-	// ErrStopped says that the process drains or has stopped: nothing can be
-	// added, and it is its successor that can be restarted.
+	// ErrStopped says that the process drains or has stopped. Nothing can be
+	// added. If there is a successor, only that can be restarted.
 	ErrStopped error = stopped{}
 
 	// ErrNotServing says that Run has not been called or that the process is
@@ -33,10 +33,10 @@ var (
 	ErrTooManyDraining = errors.New("restart: too many earlier generations still drain")
 )
 
-// ErrUncertain is what [Handover.Send] returns when the successor dies after it
-// was sent a connection and before it has said whether it took it. It may have
-// read a request, or sent the beginning of an answer. So Send has closed the
-// connection, and nothing may be served on it here.
+// ErrUncertain is what [Handover.Send] returns when the successor dies before it has
+// said whether it took the connection. The successor may have read a request, or
+// sent the beginning of an answer. So Send has closed the connection, and nothing
+// may be served on it here.
 var ErrUncertain = fmt.Errorf("restart: hand over: %w", transfer.ErrUncertain)
 
 type unsupported struct{}
@@ -52,18 +52,18 @@ func (stopped) Error() string { return "restart: draining or stopped" }
 
 func (stopped) Unwrap() error { return net.ErrClosed }
 
-// A Phase says how far a restart came.
+// A Phase is a part of a restart. That of a [RestartError] is the one that failed.
 type Phase int
 
 // The phases of a restart, in order.
 const (
-	PhaseHooks     Phase = iota // a Before hook of SIGHUP refused it
-	PhasePrepare                // no process was started: Options.Command, the program's file or a service's State
-	PhaseStart                  // the process could not be started
-	PhaseReady                  // until the successor's services were ready
-	PhaseCommit                 // until the PID file was written
-	PhaseGo                     // until the successor accepted
-	PhaseProbation              // it was undone, see Options.Probation
+	PhaseHooks     Phase = iota // the Before hooks of SIGHUP run
+	PhasePrepare                // Options.Command and each State are called, the program's file is looked up
+	PhaseStart                  // the process is started
+	PhaseReady                  // the successor's services become ready
+	PhaseCommit                 // the successor writes the PID file
+	PhaseGo                     // the successor begins to accept
+	PhaseProbation              // the restart can be undone, see Options.Probation
 )
 
 var phaseNames = [...]string{"hooks", "prepare", "start", "ready", "commit", "go", "probation"}
@@ -81,7 +81,7 @@ func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 // A RestartError says why a restart failed. The process that was to be
 // replaced goes on serving.
 type RestartError struct {
-	// Phase is how far the restart came.
+	// Phase is the phase in which the restart failed.
 	Phase Phase
 
 	// PID of the successor, 0 if none was started.
@@ -160,7 +160,7 @@ func join(a, b error) error {
 	return oneLine(multierror.Append(a, b))
 }
 
-// prefixed returns err with the package's prefix, once.
+// prefixed returns err with the package's prefix, unless it has that already.
 func prefixed(err error) error {
 	if strings.HasPrefix(err.Error(), "restart: ") {
 		return err

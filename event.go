@@ -8,7 +8,7 @@ import (
 )
 
 // An Event is something that has happened in the life of a process, see
-// [Restarter.OnEvent]. Fields that a kind does not name are zero.
+// [Restarter.OnEvent]. Fields that do not belong to the kind are zero.
 type Event struct {
 	Kind       EventKind
 	Time       time.Time
@@ -96,7 +96,7 @@ func (es *events) observe(f func(Event)) {
 	es.observers = append(es.observers, f)
 }
 
-// emit completes e and has it delivered.
+// emit sets the time and the generation of e and queues it for the observers.
 func (es *events) emit(e Event) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
@@ -150,8 +150,8 @@ func (es *events) flush(within time.Duration) bool {
 	}
 }
 
-// phases returns a function that tells of each phase when it has ended, with the
-// time since the one before. The first one began at the given time.
+// phases returns a function to be called when a phase has ended: it emits an event
+// with the time that the phase took. The first phase began at the given time.
 func (es *events) phases(began time.Time) func(Phase) {
 	return func(p Phase) {
 		now := time.Now()

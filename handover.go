@@ -22,10 +22,9 @@ type Handover struct {
 
 type handoverKey struct{}
 
-// HandoverFrom returns the way to the successor that the context of a
-// [Service]'s Shutdown carries. There is none when the process stops for good,
-// when the successor has dropped the listener, and when its service is no
-// [Adopter]. A Handover can be used after Shutdown has returned, as long as one
+// HandoverFrom returns the Handover that the context of a [Service]'s Shutdown
+// carries. There is none when the process stops for good, when the successor has
+// dropped the listener, or when the service there is no [Adopter]. A Handover can be used after Shutdown has returned, as long as one
 // of the service's connections is open or another service still drains.
 func HandoverFrom(ctx context.Context) (*Handover, bool) {
 	h, ok := ctx.Value(handoverKey{}).(*Handover)
@@ -46,8 +45,8 @@ var errEnding = errors.New("this process is about to end")
 
 // Adopts reports whether the service in the successor says that it adopts
 // connections of that kind, see [KindAdopter]. It is false for all kinds if the
-// successor was built with a version of this package that knows of none. Further
-// successors may adopt something else: any connection may be refused.
+// successor was built with a version of this package that knows no kinds. A later
+// successor may adopt other kinds, so Send may fail all the same.
 func (h *Handover) Adopts(kind string) bool { return slices.Contains(h.kinds, kind) }
 
 // Send moves c and up to 32 KiB of state to the successor. c must be a

@@ -9,18 +9,19 @@ import (
 // A Keeper says whether New puts a parent above the program that keeps its PID
 // across restarts: the keeper. See docs/containers.md for where one is needed.
 //
-// Where it is, New does not return in the process that was started. That executes
-// its binary anew, becomes the keeper before main, and starts itself again, with
-// the same arguments, as the program: there New returns as usual. The keeper
-// forwards signals to the serving process, reaps orphans, starts the program again
-// after a crash with the listeners that it has kept, and exits with the status of
-// the last process. It logs to standard error.
+// Where a keeper is wanted, New does not return in the process that was started.
+// That process executes its binary again and, before main, becomes the keeper. The
+// keeper starts the binary once more, with the same arguments, as the program. There
+// New returns as usual. The keeper forwards signals to the serving process, reaps
+// orphans, starts the program again after a crash with the listeners that it has
+// kept, and exits with the status of the last process. It logs to standard error.
 //
-// What main does before New it does twice, one after the other, so call New early.
-// The command restart-keeper keeps any program, and begins with it once.
+// So the part of main before New runs twice, in one process after the other: call
+// New early. The command restart-keeper keeps any program without that repetition.
 //
 // An operator decides with the environment: RESTART_KEEPER=1 is KeeperAlways, and
-// RESTART_KEEPER=0 is KeeperNever. It is Linux only; elsewhere there is no keeper.
+// RESTART_KEEPER=0 is KeeperNever. Keepers are Linux only; elsewhere this option
+// has no effect.
 type Keeper int
 
 const (
@@ -43,7 +44,7 @@ func (k Keeper) check() error {
 	return nil
 }
 
-// keep returns only an error if this process is to be a keeper.
+// keep does not return if this process is to become a keeper, unless that fails.
 func (o Options) keep() error {
 	if err := o.Keeper.check(); err != nil {
 		return err

@@ -18,7 +18,7 @@ func (l *loop) beginLameDuck() {
 	l.r.events.emit(Event{Kind: EventStopping})
 	l.manager.Stopping()
 	if l.onTrial.lasts {
-		l.r.pred.Confirm() // it would serve again when this process ends
+		l.r.pred.Confirm() // or it would serve again when this process ends
 	}
 	for _, s := range l.startedSockets() {
 		tellLameDuck(s)

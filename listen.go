@@ -7,15 +7,15 @@ import (
 )
 
 // Listen returns a listener for a program that has a life cycle of its own, such
-// as a message broker that is given a listener and started. Otherwise it is like
-// [Restarter.Add], whose service the program itself is then:
+// as a message broker that is given a listener and started. It is like
+// [Restarter.Add] with the program itself as the service:
 //
 //   - The first Accept says that the program serves; a successor is not ready
 //     before. Accept blocks until this process may accept.
 //   - When the drain begins, [Restarter.Draining] is closed and Accept fails with
-//     net.ErrClosed, after the clients that nobody else would serve. The program
-//     should then finish and close its connections; Run waits until all that
-//     were accepted are closed, and closes what is left after
+//     net.ErrClosed, once it has returned the waiting clients that nobody else
+//     would serve. The program should then finish and close its connections. Run
+//     waits until all of them are closed, and closes the rest after
 //     [Options.HammerTime].
 //   - Closing the listener says that the program is done with it.
 func (r *Restarter) Listen(name, network, address string) (net.Listener, error) {

@@ -31,10 +31,10 @@ type Options struct {
 	// clients elsewhere: [Status.Ready] is false, and services that are a
 	// [LameDuck] send their clients away. It applies to SIGTERM, SIGINT, Shutdown,
 	// the end of Run's context and a service that fails, never to a process that
-	// is replaced. SIGINT ends it: the drain begins. SIGUSR2 and Hammer end it and
-	// the drain. Another SIGTERM does not, because supervisors may send it twice.
-	// Restart returns ErrStopped meanwhile. Zero means not at all; negative is an
-	// error.
+	// is replaced. SIGINT ends that time, and the drain begins. SIGUSR2 and Hammer
+	// end that time and the drain. Another SIGTERM ends nothing, because supervisors
+	// may send it twice. Restart returns ErrStopped meanwhile. Zero means no such
+	// time; negative is an error.
 	LameDuck time.Duration
 
 	// ReadyTimeout bounds a restart, from its beginning until the successor
@@ -116,11 +116,12 @@ type Command struct {
 }
 
 // A Hook runs before or after a signal, or a call of [Restarter.Restart], has
-// its effect. Its context ends when Run returns or is asked to stop by its own
-// context, and with the context of Restart.
+// its effect. Its context ends when Run returns or the context of Run ends. For a
+// call of Restart it also ends with the context of that call.
 type Hook func(ctx context.Context, sig os.Signal) error
 
-// withDefaults returns o with zero values replaced, or what is wrong with it.
+// withDefaults returns o with zero values replaced by their defaults. The error says
+// which value is bad.
 func (o Options) withDefaults(startDir string) (Options, error) {
 	if o.SettleTime < 0 {
 		return o, fmt.Errorf("restart: Options.SettleTime is %v: it must not be negative", o.SettleTime)

@@ -6,9 +6,9 @@ import (
 )
 
 // Live returns nil if the part of this process that acts on signals and leads
-// restarts answers before ctx ends, and otherwise why not. It is what a liveness
-// check asks; readiness is [Status.Ready]. A process that drains is live. Before
-// Run is called there is nothing to ask, and the result is nil; after Run has
+// restarts answers before ctx ends. Otherwise the error says why not. A liveness
+// check should call Live; a readiness check should use [Status.Ready]. A process
+// that drains is live. Before Run is called the result is nil; after Run has
 // returned it is ErrStopped.
 func (r *Restarter) Live(ctx context.Context) error {
 	if !r.ran.Load() {
@@ -29,8 +29,8 @@ func (r *Restarter) Live(ctx context.Context) error {
 }
 
 // ready is [Status.Ready]. Where another process has replaced this one, or serves
-// on in its place, the service is as available as before: who asks this process
-// over a connection that is still open must not take it for gone.
+// on in its place, the service is as available as before: a readiness check that
+// reaches this process over an open connection must not conclude that it is gone.
 func (l *loop) ready() bool {
 	switch l.state {
 	case StateStarting:

@@ -51,20 +51,20 @@ type Restarter struct {
 	alone    chan struct{} // closed when no earlier generation lives
 }
 
-// New returns a Restarter. In a process that a restart has started it receives
-// what the predecessor leaves; anywhere else there is no predecessor, and
-// everything is bound anew. It takes SIGHUP from its default action, which
-// would end the program; the other signals are taken by Run.
+// New returns a Restarter. In a process that a restart has started New receives the
+// sockets and the state of the predecessor. In any other process there is no
+// predecessor, and all sockets are bound anew. New catches SIGHUP, whose default
+// action would end the program. Run catches the other signals.
 //
 // The error says what is wrong with the options, or with what was inherited:
 // a stale or forged RESTART_CHANNEL variable is never acted upon. Call New once
-// in a process, before it starts any other process. Package http calls it for
-// the servers that it starts by itself: other services of such a program are
-// added to its Default. While two Restarters run, Restart does nothing but say
-// so.
+// in a process, before it starts any other process. Functions of
+// package http such as ListenAndServe call it themselves: such a program adds its
+// other services to the Restarter that Default of that package returns. While two
+// Restarters run, Restart only returns an error.
 //
-// Where a keeper is wanted, see [Options.Keeper], New does not return but in the
-// process that the keeper starts.
+// Where a keeper is wanted, see [Options.Keeper], New returns only in the process
+// that the keeper starts.
 func New(o Options) (*Restarter, error) {
 	if err := o.keep(); err != nil {
 		return nil, err
@@ -190,8 +190,8 @@ func (r *Restarter) add(s *socket) (net.Addr, error) {
 	return s.addr(), nil
 }
 
-// restore gives the service what its predecessor left. That comes first: a
-// service that cannot use it must not be served.
+// restore gives the service the state that its predecessor left. It comes before
+// the socket: a service that cannot use its state must not serve.
 func (r *Restarter) restore(s *socket) error {
 	st, ok := s.service().(Stateful)
 	if !ok || r.pred == nil {
@@ -227,12 +227,12 @@ func (r *Restarter) Alone() <-chan struct{} { return r.alone }
 
 // Run serves until the process is replaced or stopped and returns when it has
 // drained. The result is nil when that went in good order, whether or not the
-// hammer was needed. Otherwise it is every service's error, or why this process
-// was never to serve: Options.PIDFile could not be written, or the predecessor
-// gave up on it. The program should end then.
+// hammer was needed. Otherwise it holds the errors of all services, or says why
+// this process could not serve: Options.PIDFile could not be written, or the
+// predecessor gave up on it. The program should end then.
 //
-// The end of ctx is like SIGTERM. Signals are given back before Run returns.
-// Run can be called once.
+// The end of ctx is like SIGTERM. When Run returns, the signals have their default
+// effects again. Run can be called once.
 func (r *Restarter) Run(ctx context.Context) error {
 	if r.ran.Swap(true) {
 		return errors.New("restart: Run was called before")
@@ -260,7 +260,7 @@ func (r *Restarter) close() {
 }
 
 // Restart runs the Before hooks of SIGHUP, starts a successor and waits until
-// that serves. Nil means that the successor serves and this process drains.
+// it serves. Nil means that the successor serves and this process drains.
 // Otherwise this process goes on serving as if nothing had happened:
 // ErrUnsupported, ErrNotServing, ErrRestarting, ErrStopped and ErrTooManyDraining
 // say why nothing was tried, a *[RestartError] how far the restart came. The end

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// A Service serves the connections of one listener. A *http.Server is one as
+// A Service serves the connections of one listener. An *http.Server is one as
 // it stands; package example.com/restart/http has one that loses nothing, and
 // example.com/restart/grpcadapter makes one of a *grpc.Server. [ServeOnce] helps
 // to write one, package example.com/restart/servicetest tests it, and
@@ -16,15 +16,15 @@ import (
 // Serve accepts from the listener until the listener is closed or Shutdown is
 // called. Serve owns the listener and may close it; Run closes it in any case. A
 // service counts as serving when Serve calls Accept for the first time: until
-// then a successor is not ready. Accept blocks until the successor has taken
-// over, so a service needs to know nothing of generations. Accept may fail for a
-// moment when descriptors run out (EMFILE), also while a successor starts; a
+// then a successor is not ready. In a successor that call blocks until the process
+// may accept, so a service needs to know nothing of generations. Accept may fail
+// for a moment when descriptors run out (EMFILE), also while a successor starts; a
 // service should try again, as net/http does.
 //
-// An error from Serve before Shutdown was called ends the program's serving: Run
-// drains the other services and returns that error. The exceptions are
-// net.ErrClosed, http.ErrServerClosed and grpc.ErrServerStopped, which say that
-// the service is done. An error from Serve after Shutdown was called is no
+// If Serve returns an error before Shutdown was called, Run drains the other
+// services and returns that error. The exceptions are net.ErrClosed,
+// http.ErrServerClosed and grpc.ErrServerStopped, which say that the service is
+// done. An error from Serve after Shutdown was called is no
 // failure.
 //
 // Shutdown is called once, from another goroutine, when the process drains. No
@@ -34,16 +34,16 @@ import (
 // when the drain is ended by force, [Options.HammerTime] or [Restarter.Hammer];
 // Shutdown should then return, but nothing depends on that. The context's
 // deadline is the end of HammerTime, so that a service can stop beginning work
-// that it could not finish. The context carries
-// the way to the successor, see [HandoverFrom], and whether there is one, see
-// [Replaced].
+// that it could not finish. The context also says whether another process serves
+// the listener from now on, see [Replaced], and how connections can move there, see
+// [HandoverFrom].
 //
 // A Service may do more. Each of these interfaces is optional:
 //
 //	[Stateful]     leaves bytes to the service of the same name in the successor
 //	[StateMerger]  leaves what has changed since, when it has shut down
 //	[Adopter]      takes live connections from the predecessor, see [Handover]
-//	[KindAdopter]  says what kinds of them
+//	[KindAdopter]  says which kinds of connections it takes
 //	[Announcer]    counts connections that were told to close
 //	[LameDuck]     sends its clients elsewhere before the process stops
 //	[Logging]      gets the Restarter's logger
@@ -58,10 +58,10 @@ type Service interface {
 //
 // ServePacket reads from the socket until Shutdown is called. The successor has
 // the same socket and reads from it as soon as it has taken over, so for a short
-// time both processes do. Each datagram reaches one of them. A protocol whose
-// answer needs state from an earlier datagram (QUIC) cannot be served so.
+// time both processes do. Each datagram reaches one of them. This does not work for
+// a protocol that answers with state from an earlier datagram (QUIC).
 //
-// Shutdown must make ServePacket return. It should finish with what has been
+// Shutdown must make ServePacket return. It should finish the work on what has been
 // read, and read no more. Otherwise Shutdown, errors and the optional interfaces
 // are those of a [Service].
 type PacketService interface {
@@ -109,11 +109,10 @@ type StateMerger interface {
 // An Adopter takes live connections that the service of the same name in the
 // predecessor has handed over, see [Handover].
 type Adopter interface {
-	// Adopt takes c, whose reading position and everything below net.Conn is
-	// as the predecessor left it, and the bytes of state that came with it. It
-	// must not block: it is called for one connection after another. After an
-	// error the connection still belongs to the caller: the predecessor keeps
-	// it.
+	// Adopt takes the connection c and the bytes of state that came with it. The
+	// next byte to read from c is the one after the last that the predecessor has
+	// read, and socket options are as it left them. Adopt must not block: it is called for one connection after another.
+	// After an error c still belongs to the caller: the predecessor keeps it.
 	//
 	// Adopt may be called as soon as Serve accepts, and from then on at any
 	// time, also during Shutdown.
@@ -121,18 +120,18 @@ type Adopter interface {
 }
 
 // A KindAdopter is an [Adopter] that takes connections of several kinds: with TLS
-// state, say, or in the middle of a session. The kinds are the service's own
-// words. The service in the predecessor asks by [Handover.Adopts] before it takes
-// a connection apart that the successor would refuse. So programs built with
-// different versions of a service replace each other, in both directions: what
-// the successor does not name stays in the old process.
+// state, say, or in the middle of a session. The service chooses the names of the
+// kinds. In the predecessor it asks by [Handover.Adopts] whether the successor takes
+// a kind, before it prepares such a connection for the move. A connection whose kind
+// the successor does not name stays in the old process. So programs built with
+// different versions of a service replace each other, in both directions.
 type KindAdopter interface {
 	Adopter
 
-	// AdoptedKinds returns the kinds, beside the one for which no word is
-	// needed. Up to 16 of at most 64 bytes each are passed on. It is called once,
-	// when Serve has called Accept for the first time, and must not block: the
-	// process is not ready before it returns.
+	// AdoptedKinds returns the names of the kinds. Connections of the plain kind
+	// need none. Up to 16 names of at most 64 bytes each are passed on. AdoptedKinds
+	// is called once, when Serve has called Accept for the first time, and must not
+	// block: the process is not ready before it returns.
 	AdoptedKinds() []string
 }
 
@@ -167,8 +166,8 @@ type Logging interface {
 // A Preparer is a service whose socket needs something before it is bound:
 // an option, or the mode of a Unix socket's file.
 type Preparer interface {
-	// PrepareSocket is called by Add with a new socket that is not bound yet,
-	// after the Control function of [Options.ListenConfig], which it is like. It
-	// is not called for an inherited socket. An error makes Add fail.
+	// PrepareSocket is called by Add with a new socket that is not bound yet. It
+	// is like the Control function of [Options.ListenConfig], and is called after
+	// that. It is not called for an inherited socket. An error makes Add fail.
 	PrepareSocket(network, address string, c syscall.RawConn) error
 }

@@ -211,15 +211,14 @@ func (l *loop) endAction(a *action) {
 }
 
 // Before adds a hook that runs before sig has its effect. Hooks run in the order
-// in which they were added. An error from a hook vetoes the effect. A signal that
-// has no effect of its own is taken from its default action because of the hook.
+// in which they were added. An error from a hook vetoes the effect. A hook also
+// replaces the default action of a signal that has no effect of its own here.
 //
 // The hooks of SIGHUP run for every restart, also for one that [Restarter.Restart]
-// asks for: the place to check a new configuration. Restart returns the veto; that
-// of a signal is logged.
+// asks for. They are the place to check a new configuration. Restart returns the
+// veto; the veto of a signal is logged.
 //
-// An error says that the hook can never run: it is nil, the signal cannot be
-// caught, Run has returned, or another Restarter runs in this process.
+// An error says that the hook can never run: h is nil, the signal cannot be caught, Run has returned, or another Restarter runs in this process.
 func (r *Restarter) Before(sig os.Signal, h Hook) error { return r.addHook(r.hooks.before, sig, h) }
 
 // After adds a hook that runs after sig has had its effect: when a restart has

@@ -22,8 +22,8 @@ type starter struct {
 	generation int // of this process
 	sockets    []*socket
 	lifelines  []handshake.Lifeline
-	again      func() bool
-	phase      func(Phase) // is told of each phase that has ended well
+	again      func() bool // reports whether the successor is to restart once more
+	phase      func(Phase) // called with each phase that has ended well
 }
 
 // start starts a successor and waits until it serves. The error is a
@@ -87,11 +87,11 @@ func (e *timeoutError) Error() string {
 
 func (e *timeoutError) Timeout() bool { return true }
 
-// prepare asks the program for what a successor needs. Everything that it calls
-// is foreign code.
+// prepare collects what a successor needs: the command, states and sockets.
+// Options.Command and State are foreign code.
 func (s *starter) prepare(ctx context.Context) (spawn.Command, *handshake.Manifest, error) {
 	if ctx.Err() != nil {
-		return spawn.Command{}, nil, context.Cause(ctx) // while the hooks ran
+		return spawn.Command{}, nil, context.Cause(ctx) // ended while the hooks ran
 	}
 	cmd, err := s.command(ctx)
 	if err != nil {
@@ -158,8 +158,8 @@ func (s *starter) states(ctx context.Context) (map[string][]byte, error) {
 	return states, nil
 }
 
-// bounded returns what f returns, which is foreign code, or an error if ctx ends
-// before that.
+// bounded returns the results of f, which is foreign code, or an error if ctx ends
+// first. The error calls f by the given name.
 func bounded[T any](ctx context.Context, name string, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

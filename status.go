@@ -62,11 +62,11 @@ func (s Status) MarshalJSON() ([]byte, error) {
 	}{plain(s), text})
 }
 
-// A ListenerStatus belongs to one name given to Add.
+// A ListenerStatus describes the listener or datagram socket of one name.
 type ListenerStatus struct {
 	Name        string `json:"name"`
 	Network     string `json:"network"`
-	Address     string `json:"address"`     // that it is bound to
+	Address     string `json:"address"`     // the one that it is bound to
 	Inherited   bool   `json:"inherited"`   // rather than bound by this process
 	Connections int    `json:"connections"` // open now, hijacked ones too; 0 for datagrams
 }
@@ -91,7 +91,7 @@ func (r *Restarter) Status() Status {
 	return s
 }
 
-// announced asks the service how many connections it has told to close.
+// announced returns how many connections the service has told to close.
 func (s *socket) announced() int {
 	if a, ok := s.service().(Announcer); ok {
 		return a.Announced()
