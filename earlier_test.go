@@ -17,12 +17,7 @@ import (
 
 // The successor learns how far a drain is, and can end it.
 func TestEarlierGeneration(t *testing.T) {
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(func() { o.toServing(wire.Go{}) })
 	x.reached(StateServing, 1)
 	if got := x.r.Status().Draining; len(got) != 1 || got[0].Generation != 3 || got[0].Connections != -1 {
@@ -67,7 +62,7 @@ func TestEarlierGeneration(t *testing.T) {
 func TestHammerEarlierAtOnce(t *testing.T) {
 	o := newOldProcess(t)
 	o.since = time.Now()
-	o.bequeath()
+	o.sendManifest()
 	x, err := o.inherit(t, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -82,12 +77,7 @@ func TestHammerEarlierAtOnce(t *testing.T) {
 
 // What is known of a generation comes with its channel.
 func TestEarlierGenerationOfAChannel(t *testing.T) {
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(func() { o.toServing(wire.Go{}) })
 	x.reached(StateServing, 1)
 	ours, theirs, err := channel.Pair()

@@ -197,7 +197,7 @@ func (c choosy) AdoptedKinds() []string     { return c.kinds }
 // fits a message.
 func TestReadySaysWhatIsAdopted(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
+	o.sendManifest()
 	r := fakeRestarter(t, Options{}, o.system())
 	x := &run{t: t, r: r, result: make(chan error, 1)}
 	long := strings.Repeat("x", handshake.MaxKind+1)
@@ -277,7 +277,7 @@ func (p *passer) Adopt(c net.Conn, _ []byte) error { p.pass(c); return nil }
 // by then.
 func TestLastBatchIsAnswered(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
+	o.sendManifest()
 	r, err := newRestarter(Options{Logger: slogTo(newLogs(t))}, o.system())
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,8 @@ func (o *oldProcess) sendFiles() {
 	o.send(wire.TypeFiles, wire.Files{Files: []wire.File{o.desc(), life, odd}}, f, o.pipe, f)
 }
 
-func (o *oldProcess) bequeath() {
+// sendManifest sends all that a successor gets before it is ready.
+func (o *oldProcess) sendManifest() {
 	o.hello()
 	o.sendFiles()
 	o.send(wire.TypeStart, wire.Start{})
@@ -100,10 +101,22 @@ func (o *oldProcess) toServing(g wire.Go) {
 	o.want(wire.TypeServing, nil)
 }
 
+// startSuccessor runs a Restarter whose old process has sent the manifest.
+func startSuccessor(t *testing.T, opts Options) (*oldProcess, *run) {
+	t.Helper()
+	o := newOldProcess(t)
+	o.sendManifest()
+	x, err := o.inherit(t, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, x
+}
+
 // inherit makes the Restarter that follows the old process, and runs it.
 func (o *oldProcess) inherit(t *testing.T, opts Options) (*run, error) {
 	t.Helper()
-	x, err := o.newHeir(t, opts)
+	x, err := o.newSuccessor(t, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +124,8 @@ func (o *oldProcess) inherit(t *testing.T, opts Options) (*run, error) {
 	return x, nil
 }
 
-// newHeir does not run it.
-func (o *oldProcess) newHeir(t *testing.T, opts Options) (*run, error) {
+// newSuccessor makes the Restarter that follows the old process.
+func (o *oldProcess) newSuccessor(t *testing.T, opts Options) (*run, error) {
 	t.Helper()
 	x := &run{t: t, log: newLogs(t), service: newTestService(), address: o.address(), result: make(chan error, 1)}
 	x.service.answer = "new"

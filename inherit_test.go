@@ -443,7 +443,7 @@ func TestAddWhileRunEnds(t *testing.T) {
 		o.send(wire.TypeFiles, wire.Files{Files: descs}, files...)
 		channel.CloseAll(files)
 		o.send(wire.TypeStart, wire.Start{})
-		x, err := o.newHeir(t, Options{SettleTime: patience})
+		x, err := o.newSuccessor(t, Options{SettleTime: patience})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -285,8 +285,8 @@ func TestStopDuringARestartBeginsALameDuck(t *testing.T) {
 // that reaches a successor which has to give back.
 func TestSuccessorIsReadyWhenItAccepts(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.newHeir(t, Options{LameDuck: time.Hour})
+	o.sendManifest()
+	x, err := o.newSuccessor(t, Options{LameDuck: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,12 +368,7 @@ func TestLive(t *testing.T) {
 // Nobody can be quicker than the change of Status: it comes before the services
 // accept.
 func TestSuccessorIsReadyBeforeItAccepts(t *testing.T) {
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(o.commit)
 	ready := false
 	x.inLoop(func(l *loop) {

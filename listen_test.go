@@ -112,7 +112,7 @@ func TestListenIsClosedByTheProgram(t *testing.T) {
 // before it has taken over.
 func TestListenInASuccessor(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
+	o.sendManifest()
 	x := &run{t: t, log: newLogs(t), address: o.address(), result: make(chan error, 1)}
 	r, err := newRestarter(Options{Logger: slogTo(x.log)}, o.system())
 	if err != nil {

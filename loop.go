@@ -42,7 +42,7 @@ type loop struct {
 	receivers  []*transfer.Receiver // of what earlier generations send
 	disowned   bool                 // the predecessor serves on: sockets' files and PID file are not ours
 	exited     bool                 // the process that package restarttest fakes has ended
-	lastError  error                // of the last restart; nil: it succeeded
+	lastError  error                // of the last restart, nil if it did not fail
 	since      time.Time            // when this process began to serve
 	result     error                // what Run will return
 	goroutines sync.WaitGroup

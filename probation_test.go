@@ -309,7 +309,7 @@ func TestManagerOfAProbation(t *testing.T) {
 // trying makes a Restarter that is on trial.
 func trying(t *testing.T, o *oldProcess, opts Options) *run {
 	t.Helper()
-	o.bequeath()
+	o.sendManifest()
 	x, err := o.inherit(t, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -425,8 +425,8 @@ func TestUndoComesTooLate(t *testing.T) {
 // The restart that ends the probation may bring the cure for the failure.
 func TestServiceFailsWhileARestartWaitsForTheEndOfTheProbation(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.newHeir(t, Options{})
+	o.sendManifest()
+	x, err := o.newSuccessor(t, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

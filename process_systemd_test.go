@@ -177,7 +177,7 @@ func TestMainProcessIsGivenBack(t *testing.T) {
 		systemd := systemdtest.Listen(t)
 		t.Setenv("NOTIFY_SOCKET", systemd.Path)
 		o := newOldProcess(t)
-		o.bequeath()
+		o.sendManifest()
 		sys := o.system()
 		sys.manager = manager.Find()
 		x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}

@@ -113,7 +113,7 @@ func TestMaxDraining(t *testing.T) {
 		o.send(wire.TypeFiles, wire.Files{Files: []wire.File{{Kind: wire.KindLifeline, PID: 2, Generation: 2}}}, other)
 		other.Close()
 		o.send(wire.TypeStart, wire.Start{})
-		x, err := o.newHeir(t, Options{MaxDraining: tt.limit})
+		x, err := o.newSuccessor(t, Options{MaxDraining: tt.limit})
 		if err != nil {
 			t.Fatal(err)
 		}

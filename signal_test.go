@@ -349,8 +349,8 @@ func TestSIGHUPAfterGoReachesTheSuccessor(t *testing.T) {
 func TestAgainMakesTheSuccessorRestart(t *testing.T) {
 	var s story
 	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.newHeir(t, Options{})
+	o.sendManifest()
+	x, err := o.newSuccessor(t, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,18 +28,18 @@ var steps = []struct {
 	{"before hello", func(o *oldProcess) {}, nil},
 	{"after hello", func(o *oldProcess) { o.hello() }, nil},
 	{"after the files", func(o *oldProcess) { o.hello(); o.sendFiles() }, nil},
-	{"after start", func(o *oldProcess) { o.bequeath() }, nil},
-	{"after ready", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.wantReady() }},
-	{"after commit", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) {
+	{"after start", func(o *oldProcess) { o.sendManifest() }, nil},
+	{"after ready", func(o *oldProcess) { o.sendManifest() }, func(o *oldProcess) { o.wantReady() }},
+	{"after commit", func(o *oldProcess) { o.sendManifest() }, func(o *oldProcess) {
 		o.wantReady()
 		o.send(wire.TypeCommit, wire.Commit{})
 	}},
-	{"after committed", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.commit() }},
-	{"after go", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) {
+	{"after committed", func(o *oldProcess) { o.sendManifest() }, func(o *oldProcess) { o.commit() }},
+	{"after go", func(o *oldProcess) { o.sendManifest() }, func(o *oldProcess) {
 		o.commit()
 		o.send(wire.TypeGo, wire.Go{})
 	}},
-	{"after serving", func(o *oldProcess) { o.bequeath() }, func(o *oldProcess) { o.toServing(wire.Go{}) }},
+	{"after serving", func(o *oldProcess) { o.sendManifest() }, func(o *oldProcess) { o.toServing(wire.Go{}) }},
 }
 
 // That nobody serves must not come out of any order of deaths.
@@ -220,7 +220,7 @@ func TestManifestIsChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOldProcess(t)
 			tt.say(o)
-			x, err := o.newHeir(t, Options{})
+			x, err := o.newSuccessor(t, Options{})
 			if err == nil {
 				x.run()
 				t.Fatal("it was believed")
@@ -236,7 +236,7 @@ func TestManifestIsChecked(t *testing.T) {
 // A successor whose options are wrong says so, and leaves no variable behind.
 func TestBadOptionsOfASuccessor(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
+	o.sendManifest()
 	taken := false
 	sys := o.system()
 	inherit := sys.inherit
@@ -262,12 +262,7 @@ func TestBadOptionsOfASuccessor(t *testing.T) {
 // channel: connections that were on their way would wait for ever otherwise,
 // and the predecessor keeps them now.
 func TestNonsenseAfterServingClosesTheChannel(t *testing.T) {
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(func() {
 		o.toServing(wire.Go{})
 		o.raw("GET / HTTP/1.1\r\n\r\n")
@@ -285,7 +280,7 @@ func TestFailedAddDropsNothing(t *testing.T) {
 	for name, settle := range map[string]time.Duration{"added before Run": 0, "may come later": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			o := newOldProcess(t)
-			o.bequeath()
+			o.sendManifest()
 			x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
 			x.r = fakeRestarter(t, Options{Logger: slogTo(x.log), SettleTime: settle}, o.system())
 			if _, err := x.r.Add("web", "tcp", taken(t), x.service); err == nil {
@@ -314,8 +309,8 @@ func TestFailedAddDropsNothing(t *testing.T) {
 // One that could be done without, or was made up for, stops nothing.
 func TestFailedAddOfNothingInherited(t *testing.T) {
 	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.newHeir(t, Options{})
+	o.sendManifest()
+	x, err := o.newSuccessor(t, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,12 +387,7 @@ func TestAbortAfterServing(t *testing.T) {
 
 // Once the PID file names a process, whoever stops that means the service.
 func TestStopAfterCommitIsNotLost(t *testing.T) {
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(func() { o.commit() })
 	x.signal(syscall.SIGTERM)
 	inScript(func() {
@@ -414,12 +404,7 @@ func TestStopAfterCommitIsNotLost(t *testing.T) {
 // knows whose the files are.
 func TestStopWhileTakingOver(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "x.pid")
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{PIDFile: pidFile})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{PIDFile: pidFile})
 	inScript(func() { o.commit() })
 	x.inLoop(func(l *loop) {
 		l.accept(stageAccepting)
@@ -448,12 +433,7 @@ func TestServingDrainingAlone(t *testing.T) {
 			return false
 		}
 	}
-	o := newOldProcess(t)
-	o.bequeath()
-	x, err := o.inherit(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, Options{})
 	inScript(func() { o.commit() })
 	if is(x.r.Serving()) || is(x.r.Alone()) || is(x.r.Draining()) {
 		t.Error("serving, alone or draining before it has taken over")
@@ -490,12 +470,7 @@ func TestRestartAskedWhileTakingOver(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newOldProcess(t)
-			o.bequeath()
-			x, err := o.inherit(t, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			o, x := startSuccessor(t, Options{})
 			inScript(func() { o.commit() })
 			result := make(chan error, 1)
 			x.inLoop(func(l *loop) {

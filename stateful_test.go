@@ -37,7 +37,7 @@ func TestOneRestarterFollowsAnother(t *testing.T) {
 	newService := &statefulService{testService: newTestService()}
 	newService.answer = "new"
 
-	heir := make(chan *run, 1)
+	successor := make(chan *run, 1)
 	sys := fakeSystem()
 	sys.start = func(_ spawn.Command, _ spawn.Parent, theirs *os.File, _ *spawn.Tail, greet spawn.Greeting) (spawn.Process, error) {
 		if err := greet(nil, nil); err != nil {
@@ -68,7 +68,7 @@ func TestOneRestarterFollowsAnother(t *testing.T) {
 				}
 			}
 			x.run()
-			heir <- x
+			successor <- x
 		}()
 		return fakeProcess{p}, nil
 	}
@@ -88,7 +88,7 @@ func TestOneRestarterFollowsAnother(t *testing.T) {
 	if err := x.r.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	y := <-heir
+	y := <-successor
 	x.drained()
 	if y.address != x.address {
 		t.Errorf("got %s, want %s", y.address, x.address)
