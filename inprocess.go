@@ -50,6 +50,10 @@ func (u unmanaged) Refusal() error { return u.refusal }
 
 // exit closes what the kernel would close at the end of the process.
 func (r *Restarter) exit() {
+	ran := r.ran.Swap(true)
+	if exited := make(chan struct{}); ran && r.mail.post(inLoop(func(l *loop) { l.exit(); close(exited) })) {
+		<-exited // before its services end
+	}
 	r.table.close()
 	for _, s := range r.table.list() {
 		s.exit()
@@ -57,11 +61,9 @@ func (r *Restarter) exit() {
 	if r.pred != nil {
 		r.pred.Conn.Close()
 	}
-	if !r.ran.Swap(true) {
+	if !ran {
 		r.close() // Run would have done so
-		return
 	}
-	r.mail.post(inLoop((*loop).exit))
 }
 
 // exit closes the socket and its connections.

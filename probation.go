@@ -141,7 +141,11 @@ func (l *loop) confirm() {
 
 // giveBack asks the predecessor to serve again. It answers by "abort", see
 // disown. If it has let go already, it ignores that: this process serves on.
-func (l *loop) giveBack(reason error) { l.r.pred.GiveBack(reason) }
+func (l *loop) giveBack(reason error) {
+	if !l.exited {
+		l.r.pred.GiveBack(reason)
+	}
+}
 
 // endTrial ends the trial of a process that drains. Unless the predecessor has
 // disowned it, it stops in good order, and the predecessor must not take its end for
@@ -152,7 +156,7 @@ func (l *loop) endTrial() {
 	}
 	then := l.onTrial.then
 	l.onTrial = trial{}
-	if !l.disowned {
+	if !l.disowned && !l.exited {
 		l.r.pred.Confirm()
 	}
 	if then != nil {

@@ -59,29 +59,34 @@ func newGeneration(p *Program, parent *Generation, conn *channel.Conn, lastWords
 		g.number = parent.number + 1
 		parent.mu.Lock()
 		parent.child = g
+		if parent.successor != nil { // that restart was undone
+			parent.successor, parent.replaced = nil, make(chan struct{})
+		}
 		parent.mu.Unlock()
 	}
 	return g
 }
 
 // Next waits for the successor of g, and returns it when it serves and g accepts no
-// more. That is for restarts by [Generation.Signal] or [restart.Restarter.Restart], and
-// for a successor that takes over because g was killed. It is an error if g ends, or
-// has ended, without a successor.
+// more: g drains, or is on probation. That is for restarts by [Generation.Signal] or
+// [restart.Restarter.Restart], and for a successor that takes over because g was
+// killed. It is an error if g ends, or has ended, without a successor.
 func (g *Generation) Next() (*Generation, error) {
 	bound := time.NewTimer(patience)
 	defer bound.Stop()
 	gone := g.gone
 	for {
-		if isClosed(g.replaced) {
+		successor, replaced := g.next()
+		if successor != nil {
 			g.stopsAccepting()
-			return g.successor, nil
+			return successor, nil
 		}
 		select {
-		case <-g.replaced:
+		case <-replaced:
 		case <-gone:
 			child := g.lastChild()
-			if child == nil || isClosed(child.gone) && !isClosed(g.replaced) {
+			successor, _ = g.next()
+			if child == nil || isClosed(child.gone) && successor == nil {
 				return nil, fmt.Errorf("restarttest: generation %d has ended without a successor", g.number)
 			}
 			gone = child.gone // it may take over
@@ -91,14 +96,21 @@ func (g *Generation) Next() (*Generation, error) {
 	}
 }
 
+// next returns the successor, or what is closed when there is one.
+func (g *Generation) next() (successor *Generation, replaced <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.successor, g.replaced
+}
+
 // stopsAccepting waits until g accepts no more: for a moment, two generations do.
+// On probation it has stopped, or it serves again.
 func (g *Generation) stopsAccepting() {
-	select {
-	case <-g.Draining():
-		// Refused, but not before all listeners are stopped.
-		_ = g.Restarter.Restart(context.Background())
-	case <-g.gone:
+	for g.Status().State == restart.StateRestarting && !isClosed(g.gone) {
+		time.Sleep(time.Millisecond) // it is about to hear of its successor
 	}
+	// Refused, but not before all listeners are stopped.
+	_ = g.HammerEarlier(0)
 }
 
 func (g *Generation) lastChild() *Generation {
@@ -224,8 +236,8 @@ func (g *Generation) serves() {
 		close(g.served)
 		if p := g.parent; p != nil {
 			p.mu.Lock()
+			defer p.mu.Unlock()
 			p.successor = g
-			p.mu.Unlock()
 			close(p.replaced)
 		}
 	})

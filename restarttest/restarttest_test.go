@@ -166,3 +166,34 @@ type stuck struct{ shut chan struct{} }
 
 func (s stuck) Serve(net.Listener) error       { <-s.shut; return nil }
 func (s stuck) Shutdown(context.Context) error { close(s.shut); return nil }
+
+// A restart that was undone is followed by others.
+func TestProbation(t *testing.T) {
+	p := restarttest.New(t, restart.Options{Probation: time.Hour})
+	first := p.Start(web("1"))
+	second := mustRestart(t, p, web("2"))
+	if got := dial(t, p, "web").get(); got != "2" {
+		t.Errorf("got version %s, want 2", got)
+	}
+	if err := first.Undo("the test wants it"); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err == nil {
+		t.Error("got no error of a generation that was undone")
+	}
+	if got := dial(t, p, "web").get(); got != "1" {
+		t.Errorf("got version %s, want 1", got)
+	}
+	third := mustRestart(t, p, web("3"))
+	if third == second || third.Status().Generation != 2 {
+		t.Errorf("got generation %d, want another second one", third.Status().Generation)
+	}
+	if got := dial(t, p, "web").get(); got != "3" {
+		t.Errorf("got version %s, want 3", got)
+	}
+	mustRestart(t, p, web("4")) // ends the probation
+	mustEnd(t, first)
+	if got := dial(t, p, "web").get(); got != "4" {
+		t.Errorf("got version %s, want 4", got)
+	}
+}
