@@ -32,6 +32,8 @@ type scene struct {
 	env    []string
 	load   *load
 	old    int // the process that is to be replaced
+	kept   bool
+	keeper int // if it is kept
 }
 
 // scenes counts them, for addresses.
@@ -69,10 +71,11 @@ func newScene(t *testing.T, r *row) *scene {
 	for _, c := range s.load.kept {
 		s.load.askAgain(c)
 	}
+	first := s.who()
 	s.configure(r.config)
 	s.old = s.replace()
 	s.configure(nil)
-	s.WaitExit(s.PID())
+	s.WaitExit(first)
 	return s
 }
 
@@ -131,6 +134,9 @@ func (s *scene) start(role string) {
 	cmd.Env = append(os.Environ(), dirVar+"="+s.dir)
 	cmd.Env = append(cmd.Env, s.env...)
 	s.Family = proctest.Start(s.t, role, cmd)
+	if s.kept {
+		s.keeper = s.PID() // it was the program for a moment
+	}
 	poll(s.t, "the first process serves", func() error {
 		_, err := once("tcp", s.config.Web, "/")
 		if err == nil {
