@@ -59,19 +59,19 @@ func (a *answers) learn(body []byte, serves func(pid int) bool) {
 	}
 	now := time.Now()
 	a.mu.Lock()
-	rejected, known := a.rejected[pid], !a.last[pid].IsZero()
-	a.mu.Unlock()
-	if rejected {
+	if a.rejected[pid] {
+		a.mu.Unlock()
 		return
 	}
+	known := !a.last[pid].IsZero()
+	a.rejected[pid] = !known // by other answers, while this one asks
+	a.mu.Unlock()
 	believed := known || serves(pid)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !believed {
-		a.rejected[pid] = true
-		return
+	if a.rejected[pid] = !believed; believed {
+		a.named, a.last[pid] = true, now
 	}
-	a.named, a.last[pid] = true, now
 }
 
 // pidIn finds pid=123 in an answer. That is cheaper than to search /proc for the server's end of the connection.

@@ -58,3 +58,17 @@ func TestLearn(t *testing.T) {
 		t.Errorf("got %d, which answered before", pid)
 	}
 }
+
+// A look through /proc takes long on a busy machine. Meanwhile a hundred answers may name the same process.
+func TestLearnAsksOnceAtATime(t *testing.T) {
+	a := newAnswers()
+	asked := 0
+	a.learn([]byte("pid=1"), func(int) bool {
+		asked++
+		a.learn([]byte("pid=1"), func(int) bool { asked++; return false })
+		return true
+	})
+	if asked != 1 || !a.answered(1) {
+		t.Errorf("asked %d times, answered %v; want once, and true", asked, a.answered(1))
+	}
+}
