@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait. It is a guard against hanging, never a measure.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A badRelease is a way in which a new process is bad.
 type badRelease struct {
@@ -61,16 +61,13 @@ func measure(ctx context.Context, b badRelease, times int) (r result, err error)
 		defer close(t.loaded)
 		t.report, t.loadErr = t.load(ctx)
 	}()
-	if err := t.restarts(times); err != nil {
-		stop()
-		<-t.loaded
-		return r, errors.Join(err, t.loadErr)
-	}
+	err = t.restarts(times)
 	stop()
-	if <-t.loaded; t.loadErr != nil {
-		return r, t.loadErr
+	err = errors.Join(err, t.unload())
+	if err == nil {
+		err = t.stop()
 	}
-	if err := t.stop(); err != nil {
+	if err != nil {
 		return r, err
 	}
 	r = result{
@@ -174,6 +171,24 @@ func (t *trials) stop() error {
 		return err
 	}
 	return t.cmd.Wait()
+}
+
+// unload hears out the server until the load has stopped.
+func (t *trials) unload() error {
+	for {
+		select {
+		case <-t.loaded:
+			return t.loadErr
+		case line, ok := <-t.lines:
+			if !ok {
+				<-t.loaded
+				return errors.Join(t.loadErr, errors.New("all processes have ended under load"))
+			}
+			if err := t.hear(line); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // load puts load on the server until ctx ends.
