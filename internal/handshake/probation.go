@@ -12,7 +12,7 @@ import (
 
 // deathGrace is what the kernel gets to end a process that has closed its channel,
 // so that its exit status can be told.
-const deathGrace = 100 * time.Millisecond
+const deathGrace = time.Second
 
 // A Watch listens to a successor that is on probation.
 type Watch struct {
