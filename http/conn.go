@@ -34,7 +34,6 @@ type conn struct {
 	goAway  *goAway // ends a connection with HTTP/2
 
 	interrupted bool // a deadline in the past is in force, to end a read of kept's
-	alone       bool // only one byte has come after the head of the request, see byteAhead
 }
 
 // A limited says whether the socket has a read deadline.
@@ -194,7 +193,6 @@ func (c *conn) noteRead(p []byte, n int, err error) action {
 	switch {
 	case n > 0:
 		before := c.life.preface
-		c.alone = n == 1 && len(p) == 1 && c.life.last == headEnd
 		v = c.life.arrived(p[:n])
 		g = c.noteHTTP2Locked(p[:n], before)
 	case c.life.mode == modeMove && errors.Is(err, os.ErrDeadlineExceeded):

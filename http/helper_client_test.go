@@ -116,3 +116,12 @@ func (g *gated) release() {
 	g.holds = false
 	g.Conn.Write(g.held)
 }
+
+// releaseBut writes what is held, but for the last n bytes.
+func (g *gated) releaseBut(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n = len(g.held) - n
+	g.Conn.Write(g.held[:n])
+	g.held = g.held[n:]
+}

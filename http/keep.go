@@ -76,6 +76,9 @@ func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 	if k.head == nil {
 		k.head = requestHead(r)
 	}
+	if k.kind == keptWebSocket && c.snapshot == nil { // no upgrader was there to see its header
+		return nil, false
+	}
 	if len(k.head) > maxHead || !k.followRecords() {
 		return nil, false
 	}

@@ -46,6 +46,8 @@ type kept struct {
 	out     response
 	records *records // not nil: what crypto/tls writes is followed
 
+	emptying bool // crypto/tls reads no further than to the end of a record; its reader's alone
+
 	// What the handler of a WebSocket has that came with TLS, see conn.unseal.
 	unsealed atomic.Pointer[tlsrec.Conn]
 }
@@ -85,19 +87,17 @@ func (k *kept) joinDrain() {
 	}
 }
 
-// hijack notes that the connection is the handler's. It reports whether it can
-// move as a WebSocket.
-func (k *kept) hijack() bool {
-	sealed := k.unsealed.Load() != nil
-	if ahead, ok := k.c.byteAhead(); ok && k.kind == keptWebSocket && !sealed {
-		k.in.follow(ahead) // the handler gets it from net/http's buffer
-	} else if k.kind != keptWebSocket || !sealed && k.c.sentEarly() {
+// hijack notes that the connection is the handler's, which finds early in a
+// buffer. It reports whether it can move as a WebSocket.
+func (k *kept) hijack(early []byte) bool {
+	if k.kind != keptWebSocket {
 		if k.from == nil {
 			k.c.kept.Store(nil)
 			return false
 		}
 		k.stays.Store(true)
 	}
+	k.in.follow(early)
 	k.hijacked.Store(true)
 	if k.gate != nil {
 		close(k.gate)
@@ -143,6 +143,11 @@ func (k *kept) giveUp() {
 func (k *kept) readAhead(p []byte) (int, error) {
 	if k.idled.Load() {
 		return 0, io.EOF
+	}
+	if k.emptying {
+		if p = p[:min(len(p), k.c.tapped.tap.Missing())]; len(p) == 0 {
+			return 0, os.ErrDeadlineExceeded
+		}
 	}
 	if k.gate == nil || len(k.c.ahead) > 0 {
 		return k.c.read(p)

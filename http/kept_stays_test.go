@@ -19,16 +19,14 @@ func TestWebSocketsThatStay(t *testing.T) { overEach(t, testWebSocketsThatStay) 
 
 func testWebSocketsThatStay(t *testing.T, tr transport) {
 	for name, test := range map[string]struct {
-		keep  bool
-		more  string
-		early string
-		use   func(*wsPart)
+		keep bool
+		more string
+		use  func(*wsPart)
 	}{
 		"not kept":         {},
 		"context takeover": {keep: true, more: "Sec-WebSocket-Extensions: permessage-deflate\r\n"},
 		"half of it":       {keep: true, more: "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"},
 		"unknown":          {keep: true, more: "Sec-WebSocket-Extensions: x-other\r\n"},
-		"early":            {keep: true, early: masked(1, true, "early")},
 		"past us":          {keep: true, use: func(c *wsPart) { c.Conn.(interface{ NetConn() net.Conn }).NetConn() }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,11 +62,7 @@ func testWebSocketsThatStay(t *testing.T, tr transport) {
 			}))
 			p.old.Linger = 50 * time.Millisecond
 			c := tr.dial(p)
-			c.send(upgrade + "\r\n" + test.early)
-			resp, err := http.ReadResponse(c.br, nil)
-			if err != nil || resp.StatusCode != 101 {
-				t.Fatal(err)
-			}
+			c.upgrade()
 			c.hears("hello")
 			p.drain()
 			c.hears("close 1001")

@@ -38,48 +38,6 @@ func testWebSocketMoves(t *testing.T, tr transport) {
 	}
 }
 
-// A library may answer the handshake before it hijacks. Then net/http reads the
-// first byte of a client that speaks at once.
-func TestWebSocketMovesIfNetHTTPHasReadAByte(t *testing.T) {
-	var p *pair
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		_, resumed := Keep(r, nil)
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		w.WriteHeader(http.StatusSwitchingProtocols)
-		control := http.NewResponseController(w)
-		if !resumed {
-			if err := control.Flush(); err != nil {
-				t.Error(err)
-			}
-			poll(t, "the byte to be read", func() bool { return p.oldRun().conns.list()[0].sentEarly() })
-		}
-		conn, brw, err := control.Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		ws := &wsPart{conn, brw.Reader, r}
-		for {
-			m, err := ws.next()
-			if err != nil {
-				return
-			}
-			ws.say(fmt.Sprint(m, " resumed ", resumed))
-		}
-	}
-	p = newPair(t, http.HandlerFunc(handler))
-	c := p.dial()
-	c.upgrade()
-	c.send(masked(1, true, "a"))
-	c.hears("a resumed false")
-	p.drain()
-	p.end()
-	c.send(masked(1, true, "b"))
-	c.hears("b resumed true")
-}
-
 // Whatever part of a message has been read, it is answered here, and then the
 // connection moves.
 func TestWebSocketMovesAtEndOfMessage(t *testing.T) { overEach(t, testWebSocketMovesAtEndOfMessage) }

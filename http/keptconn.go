@@ -20,10 +20,17 @@ func (c *conn) beginKept(m mode) keptKind {
 	return ""
 }
 
-// hijack is net/http's change to http.StateHijacked.
-func (c *conn) hijack() {
+// keepsWebSocket reports whether the handler's Hijack is an upgrader's to note.
+func (c *conn) keepsWebSocket() bool {
+	k := c.kept.Load()
+	return k != nil && k.kind == keptWebSocket
+}
+
+// hijack notes that the handler has the connection and finds early, which the
+// client has sent already, in a buffer.
+func (c *conn) hijack(early []byte) {
 	c.leaves(stageHijacked)
-	if k := c.kept.Load(); k != nil && k.hijack() {
+	if k := c.kept.Load(); k != nil && k.hijack(early) {
 		if m := c.mode(); m == modeServe || m == modeMove && k.leave() {
 			return
 		}
@@ -81,19 +88,6 @@ func (c *conn) sentEarly() bool {
 }
 
 var headEnd = [...]byte{'\n', '\r', '\n'}
-
-// byteAhead returns the one byte that net/http has read behind the head of the
-// request while the handler ran: it waits for one, to see whether the client goes.
-// It finds the first byte of a message where a library answers the handshake
-// before it hijacks.
-func (c *conn) byteAhead() (b []byte, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.alone {
-		return nil, false
-	}
-	return []byte{c.life.last[len(c.life.last)-1]}, true
-}
 
 // tellAtOnce tells the handler of a stream, which moves then: nobody comes back.
 func (c *conn) tellAtOnce() {

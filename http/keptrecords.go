@@ -32,9 +32,6 @@ func (k *kept) followRecords() bool {
 	if k.c.tapped == nil {
 		return true
 	}
-	if k.kind == keptWebSocket && k.c.snapshot == nil {
-		return false // no upgrader was there to see its header
-	}
 	o, err := k.c.tapped.tap.Opener()
 	if err != nil {
 		return false

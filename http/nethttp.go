@@ -168,11 +168,11 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 			c.kept.Store(nil)
 		}
 	case http.StateHijacked:
-		if c.unseals() {
+		if c.keepsWebSocket() {
 			c.leaves(stageHijacked)
 			return // the upgrader goes on
 		}
-		c.hijack()
+		c.hijack(nil)
 		c.untap()
 	case http.StateNew:
 		if c.tapped != nil {

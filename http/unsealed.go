@@ -2,6 +2,7 @@ package restarthttp
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -24,19 +25,12 @@ type unsealed struct {
 	kept *kept
 }
 
-var errEarly = errors.New("restart/http: the client has sent something before the handshake was answered")
-
-// unseals reports whether the handler's Hijack is to be followed by unseal.
-func (c *conn) unseals() bool {
-	k := c.kept.Load()
-	return k != nil && c.tapped != nil && k.kind == keptWebSocket
-}
-
 // unseal takes the place of net/http's Hijack for a WebSocket that is kept: above
 // and rw are what that has returned.
 func (c *conn) unseal(above *tls.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter, error) {
 	k := c.kept.Load()
-	own, err := c.takeFrom(above, rw.Reader.Buffered())
+	early := append(buffered(rw.Reader), c.decrypted(k, above)...)
+	own, err := c.takeFrom(above)
 	switch {
 	case err == nil:
 		k.unseal(own)
@@ -46,20 +40,43 @@ func (c *conn) unseal(above *tls.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.R
 	default:
 		c.kept.Store(nil)
 	}
-	c.hijack()
+	c.hijack(early)
 	c.untap()
 	if err != nil {
-		return above, rw, nil
+		return above, startingWith(early, above), nil
 	}
 	u := &unsealed{secure{c, own}, k}
-	return u, bufio.NewReadWriter(bufio.NewReader(u), bufio.NewWriter(u)), nil
+	return u, startingWith(early, u), nil
 }
 
-// takeFrom fails unless nothing is in a buffer and no record was held back.
-func (c *conn) takeFrom(above *tls.Conn, buffered int) (*tlsrec.Conn, error) {
-	if buffered > 0 {
-		return nil, errEarly
-	}
+// recordBound is how long a client may take to send the rest of a record that has
+// begun when the handler hijacks. A variable for tests.
+var recordBound = time.Second
+
+// decrypted empties crypto/tls: it returns what the client has sent, and nobody has
+// read, before the handler hijacked. A record that has begun is read to its end.
+func (c *conn) decrypted(k *kept, above *tls.Conn) []byte {
+	k.emptying = true
+	c.SetReadDeadline(time.Now().Add(recordBound))
+	b, _ := io.ReadAll(above) // ends by the deadline, or by an error that comes again
+	c.SetReadDeadline(time.Time{})
+	k.emptying = false
+	return b
+}
+
+// startingWith returns c with early in the buffer, where net/http leaves it and
+// libraries look for it.
+func startingWith(early []byte, c net.Conn) *bufio.ReadWriter {
+	br := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), c), max(len(early), handlerBuffer))
+	_, _ = br.Peek(len(early)) // reads nothing else
+	return bufio.NewReadWriter(br, bufio.NewWriter(c))
+}
+
+// handlerBuffer is the size of the buffer that net/http gives to a handler.
+const handlerBuffer = 4096
+
+// takeFrom fails unless crypto/tls holds nothing and no record was held back.
+func (c *conn) takeFrom(above *tls.Conn) (*tlsrec.Conn, error) {
 	if k := c.kept.Load(); len(k.records.held) > 0 || k.records.lost {
 		return nil, errNoState
 	}

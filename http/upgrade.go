@@ -2,6 +2,7 @@ package restarthttp
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -48,17 +49,23 @@ func (u *upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	switch t := nc.(type) {
-	case *conn:
-		if !t.keeps() {
-			nc = vectored(t)
-		}
-	case *tls.Conn:
-		if u.conn.unseals() {
+	if u.conn.keepsWebSocket() {
+		if t, ok := nc.(*tls.Conn); ok {
 			return u.conn.unseal(t, rw)
 		}
+		u.conn.hijack(buffered(rw.Reader))
+		return nc, rw, nil
+	}
+	if c, ok := nc.(*conn); ok && !c.keeps() {
+		nc = vectored(c)
 	}
 	return nc, rw, nil
+}
+
+// buffered returns a copy of what is in r's buffer.
+func buffered(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered())
+	return bytes.Clone(b)
 }
 
 // vectored gives c the methods of the socket that are hidden by it otherwise.

@@ -27,7 +27,9 @@ type hijackable struct {
 	c *conn
 }
 
-func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.c, nil, nil }
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.c, bufio.NewReadWriter(bufio.NewReader(h.c), nil), nil
+}
 
 // A library that writes a header and a payload at once gets one system call for
 // both, writev(2), unless its connection is kept: that must see every byte.

@@ -43,7 +43,7 @@ func (t *Tap) Forge(plain []byte) (*Forged, error) {
 func (t *Tap) Prove() (*Proof, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k, err := t.keyedLocked()
+	k, err := t.keyedWholeLocked()
 	if err != nil {
 		return nil, err
 	}

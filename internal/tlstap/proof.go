@@ -35,16 +35,13 @@ type keyed struct {
 	opener  *tlsrec.Cipher // of in
 }
 
-// keyedLocked fails unless all secrets are known and the client's last record is
-// whole.
+// keyedLocked fails unless all secrets are known.
 func (t *Tap) keyedLocked() (*keyed, error) {
 	switch {
 	case t.dropped:
 		return nil, ErrDropped
 	case !t.secrets.all:
 		return nil, ErrNoSecrets
-	case !t.in.whole():
-		return nil, ErrUnderway
 	}
 	s, err := t.hellos.suite()
 	if err != nil {
@@ -58,13 +55,22 @@ func (t *Tap) keyedLocked() (*keyed, error) {
 	return k, err
 }
 
+// keyedWholeLocked fails also if the client's last record is not whole.
+func (t *Tap) keyedWholeLocked() (*keyed, error) {
+	k, err := t.keyedLocked()
+	if err == nil && !t.in.whole() {
+		return nil, ErrUnderway
+	}
+	return k, err
+}
+
 // Quiet reports whether the client waits for nothing: all that has come since
 // Mark is an empty line, or, before the first Mark, the handshake is over and
 // nothing has come after it. An error says that the connection can never move.
 func (t *Tap) Quiet() (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k, err := t.keyedLocked()
+	k, err := t.keyedWholeLocked()
 	switch {
 	case err == ErrUnderway, err == ErrNoSecrets && !t.served:
 		return false, nil // the handshake may be under way

@@ -17,6 +17,18 @@ type scanner struct {
 // whole reports whether the last record has come to its end.
 func (s *scanner) whole() bool { return s.n == 0 }
 
+// missing returns how many bytes of the last record are yet to come, as far as is
+// known: that record's header says how long it is.
+func (s *scanner) missing() int {
+	switch {
+	case s.whole():
+		return 0
+	case s.n < len(s.header):
+		return len(s.header) - s.n
+	}
+	return s.left
+}
+
 // scan follows b, and returns where in b the newest record begins; negative: the
 // newest record began before b.
 func (s *scanner) scan(b []byte) (begins int) {

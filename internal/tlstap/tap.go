@@ -108,6 +108,14 @@ func (t *Tap) Out(b []byte) {
 	t.hellos.out(b)
 }
 
+// Missing returns how many bytes of the newest record are yet to be read, at least:
+// 0 if that is whole.
+func (t *Tap) Missing() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.in.missing()
+}
+
 // Learn implements [tlskeylog.Follower].
 func (t *Tap) Learn(label string, s []byte) (last bool) {
 	t.mu.Lock()

@@ -354,3 +354,17 @@ func FuzzHellos(f *testing.F) {
 		tap.Drop()
 	})
 }
+
+// Missing says how far a read may go that is to end with a record.
+func TestMissing(t *testing.T) {
+	record := append([]byte{23, 3, 3, 1, 2}, make([]byte, 0x102)...)
+	left := append(record, record...)
+	tap := New(new(tlskeylog.Log))
+	for _, step := range []struct{ read, want int }{{0, 0}, {1, 4}, {2, 2}, {2, 0x102}, {0x101, 1}, {1, 0}, {5, 0x102}} {
+		tap.In(left[:step.read])
+		left = left[step.read:]
+		if got := tap.Missing(); got != step.want {
+			t.Errorf("after %d bytes more: got %d, want %d", step.read, got, step.want)
+		}
+	}
+}
