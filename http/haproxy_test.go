@@ -55,13 +55,7 @@ type haproxy struct {
 
 func startHAProxy(t *testing.T, a, b string) *haproxy {
 	t.Helper()
-	program, err := exec.LookPath("haproxy")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/haproxy")
-	}
-	if err != nil {
-		t.Skip("haproxy is not installed (Debian package haproxy)")
-	}
+	program := proctest.Program(t, "haproxy", "haproxy")
 	dir := t.TempDir()
 	h := &haproxy{t: t, stats: filepath.Join(dir, "stats")}
 	config := filepath.Join(dir, "haproxy.cfg")

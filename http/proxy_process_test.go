@@ -4,7 +4,6 @@ package restarthttp_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,11 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,21 +24,7 @@ import (
 	"example.com/restart/internal/proctest"
 )
 
-// Proxies and clients of others, which try nothing twice. RESTARTS_BEHIND_PROXIES
-// says how often to restart; without it the tests are short.
-
-func restartsBehindProxies(t *testing.T) int {
-	t.Helper()
-	s := os.Getenv("RESTARTS_BEHIND_PROXIES")
-	if s == "" {
-		return 3
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
+// Proxies and clients of others, which try nothing twice.
 
 // patientServer gives clients of HTTP/2 on a slow machine the time to answer.
 func patientServer() *restarthttp.Server {
@@ -75,74 +58,6 @@ func startH2(t *testing.T, role string) (*proctest.Family, proctest.Generation) 
 	return start(t, role, 1, "TEST_CERT="+cert, "TEST_KEY="+key)
 }
 
-// find returns the path of a program, and skips the test if there is none.
-func find(t *testing.T, program, pkg string) string {
-	t.Helper()
-	for _, name := range []string{program, "/usr/sbin/" + program} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skipf("%s is not installed (Debian package %s)", program, pkg)
-	return ""
-}
-
-// startProxy starts a proxy that stays in the foreground and listens on the Unix
-// socket named socket in its working directory, and waits until it does. config
-// is the content of its configuration file "conf". It returns the socket's path.
-func startProxy(t *testing.T, config, program string, args ...string) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "proxy") // t.TempDir may be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait() // its status says that it was stopped
-		if t.Failed() {
-			t.Logf("%s: %v\n%s", program, cmd.ProcessState, log.String())
-		}
-	})
-	socket := filepath.Join(dir, "socket")
-	for bound := time.Now().Add(proctest.Patience); ; <-time.After(10 * time.Millisecond) {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-			return socket
-		}
-		if time.Now().After(bound) {
-			t.Fatal(err)
-		}
-	}
-}
-
-const haproxyConf = `
-defaults
-	mode http
-	retries 0
-	no option redispatch
-	timeout connect 60s
-	timeout client 60s
-	timeout server 60s
-	http-reuse always
-frontend in
-	bind unix@socket
-	default_backend servers
-backend servers
-	server a %s
-`
-
 const nginxConf = `
 daemon off;
 master_process off;
@@ -175,18 +90,23 @@ http {
 // A proxy before a server that is restarted loses no request of its clients.
 func TestProxiesLoseNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
-		role, program, conf, server string
-		args                        []string
+		role, program string
+		start         func(t *testing.T, program, addr string) (socket string)
 	}{
-		"haproxy h2c":    {"h2c", "haproxy", haproxyConf, "%s proto h2", []string{"-db", "-f", "conf"}},
-		"haproxy h2 TLS": {"h2tls", "haproxy", haproxyConf, "%s ssl verify none alpn h2", []string{"-db", "-f", "conf"}},
-		"nginx":          {"plain", "nginx", nginxConf, "%s", []string{"-p", ".", "-c", "conf", "-e", "stderr"}},
+		"haproxy h2c": {"h2c", "haproxy", func(t *testing.T, program, addr string) string {
+			return proctest.StartHAProxy(t, program, "", addr+" proto h2")
+		}},
+		"haproxy h2 TLS": {"h2tls", "haproxy", func(t *testing.T, program, addr string) string {
+			return proctest.StartHAProxy(t, program, "", addr+" ssl verify none alpn h2")
+		}},
+		"nginx": {"plain", "nginx", func(t *testing.T, program, addr string) string {
+			return proctest.StartProxy(t, fmt.Sprintf(nginxConf, addr), program, "-p", ".", "-c", "conf", "-e", "stderr")
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			program := find(t, tt.program, tt.program)
+			program := proctest.Program(t, tt.program, tt.program)
 			f, g := startH2(t, tt.role)
-			server := fmt.Sprintf(tt.server, g.Addr["web"])
-			socket := startProxy(t, fmt.Sprintf(tt.conf, server), program, tt.args...)
+			socket := tt.start(t, program, g.Addr["web"])
 			l := startLoad(t, 100, func() (func() error, error) {
 				c, err := net.Dial("unix", socket)
 				if err != nil {
@@ -201,7 +121,7 @@ func TestProxiesLoseNothing(t *testing.T) {
 					return err
 				}, nil
 			})
-			for range restartsBehindProxies(t) {
+			for range proctest.RestartsBehindProxies(t) {
 				l.more(1000)
 				g = replace(f, g)
 			}
@@ -239,7 +159,7 @@ func TestGoClientsOfHTTP2LoseNothing(t *testing.T) {
 					return nil
 				}, nil
 			})
-			for range restartsBehindProxies(t) {
+			for range proctest.RestartsBehindProxies(t) {
 				l.more(1000)
 				g = replace(f, g)
 			}
@@ -253,13 +173,13 @@ func TestGoClientsOfHTTP2LoseNothing(t *testing.T) {
 // curl loses nothing with parallel requests over TLS; without TLS curl 7.88 fails
 // also where nothing restarts.
 func TestCurlLosesNothing(t *testing.T) {
-	program := find(t, "curl", "curl")
+	program := proctest.Program(t, "curl", "curl")
 	f, g := startH2(t, "h2tls")
 	url := fmt.Sprintf("https://%s/?[1-2000]", g.Addr["web"])
 	l := startLoad(t, 1, func() (func() error, error) {
 		return func() error { return runCurl(program, url, 2000) }, nil
 	})
-	for range restartsBehindProxies(t) {
+	for range proctest.RestartsBehindProxies(t) {
 		l.more(1)
 		g = replace(f, g)
 	}

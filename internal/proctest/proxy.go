@@ -1,0 +1,108 @@
+//go:build linux
+
+package proctest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// RestartsBehindProxies is how often tests restart a server behind proxies and
+// under clients of others. The variable RESTARTS_BEHIND_PROXIES says it; without
+// that, the tests are short.
+func RestartsBehindProxies(t testing.TB) int {
+	t.Helper()
+	s := os.Getenv("RESTARTS_BEHIND_PROXIES")
+	if s == "" {
+		return 3
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Program returns the path of a program, and skips the test if there is none.
+func Program(t testing.TB, name, debianPackage string) string {
+	t.Helper()
+	for _, file := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(file); err == nil {
+			return path
+		}
+	}
+	t.Skipf("%s is not installed (Debian package %s)", name, debianPackage)
+	return ""
+}
+
+// StartProxy starts a proxy that stays in the foreground and listens on the Unix
+// socket named socket in its working directory, and waits until it does. config
+// is the content of its configuration file "conf". It returns the socket's path.
+func StartProxy(t testing.TB, config, program string, args ...string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "proxy") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait() // its status says that it was stopped
+		if t.Failed() {
+			t.Logf("%s: %v\n%s", program, cmd.ProcessState, log.String())
+		}
+	})
+	socket := filepath.Join(dir, "socket")
+	for bound := time.Now().Add(Patience); ; <-time.After(10 * time.Millisecond) {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+			return socket
+		}
+		if time.Now().After(bound) {
+			t.Fatal(err)
+		}
+	}
+}
+
+const haproxyConf = `
+defaults
+	mode http
+	retries 0
+	no option redispatch
+	timeout connect 60s
+	timeout client 60s
+	timeout server 60s
+	http-reuse always
+frontend in
+	bind unix@socket %s
+	default_backend servers
+backend servers
+	server a %s
+`
+
+// StartHAProxy starts a haproxy that tries nothing twice, with these parameters for
+// its bind and for its server, an address first. It returns the path of the socket on which
+// it listens.
+func StartHAProxy(t testing.TB, program, bind, server string) string {
+	t.Helper()
+	return StartProxy(t, fmt.Sprintf(haproxyConf, bind, server), program, "-db", "-f", "conf")
+}
