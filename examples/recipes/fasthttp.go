@@ -8,9 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// A fastHTTP is a server of fasthttp as a restart.Service. Fiber is made of
-// fasthttp: there a middleware sets the header, and App.Listener and
-// App.ShutdownWithContext take the places of Serve and ShutdownWithContext.
+// A fastHTTP is a server of fasthttp as a restart.Service.
 //
 // Its connections do not move: fasthttp keeps them to itself. So a drain tells the
 // clients with their next answer to connect anew. ShutdownWithContext alone would
@@ -21,14 +19,15 @@ type fastHTTP struct {
 	draining atomic.Bool
 }
 
-func newFastHTTP(linger time.Duration, handle fasthttp.RequestHandler) *fastHTTP {
-	f := &fastHTTP{linger: linger}
-	f.Server = &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
+func newFastHTTP(s *fasthttp.Server, linger time.Duration) *fastHTTP {
+	f := &fastHTTP{Server: s, linger: linger}
+	handle := s.Handler
+	s.Handler = func(c *fasthttp.RequestCtx) {
 		handle(c)
 		if f.draining.Load() {
 			c.SetConnectionClose()
 		}
-	}}
+	}
 	return f
 }
 

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"example.com/restart/examples/internal/exampletest"
+	"example.com/restart/internal/proctest"
 )
 
 var (
@@ -38,17 +39,39 @@ func TestReadme(t *testing.T) { exampletest.Readme(t) }
 // Clients that never send a request again, and that connect anew only when they are
 // told to, lose nothing. Each is busy in every generation.
 func TestNothingIsLost(t *testing.T) {
+	losesNothing(t, *clients, *restarts, func(addr map[string]string) map[string]func() asker {
+		return map[string]func() asker{
+			"fast":  func() asker { return &rawClient{network: "tcp", addr: addr["fast"]} },
+			"fiber": func() asker { return &rawClient{network: "tcp", addr: addr["fiber"]} },
+			"rpc":   func() asker { return newRPCClient(addr["rpc"]) },
+			"redis": func() asker { return newRedisClient(addr["redis"]) },
+			"h2c":   func() asker { return newH2CClient(addr["h2c"]) },
+		}
+	})
+}
+
+// A proxy has the requests of many clients on a few connections of HTTP/2, and sends
+// none again.
+func TestHAProxyLosesNothing(t *testing.T) {
+	program := proctest.Program(t, "haproxy", "haproxy")
+	losesNothing(t, 50, proctest.RestartsBehindProxies(t), func(addr map[string]string) map[string]func() asker {
+		socket := proctest.StartHAProxy(t, program, "", addr["h2c"]+" proto h2")
+		return map[string]func() asker{"h2c": func() asker { return &rawClient{network: "unix", addr: socket} }}
+	})
+}
+
+// losesNothing restarts the program under so many clients of each kind. open returns
+// how to make one of each, given the addresses of the listeners.
+func losesNothing(t *testing.T, clients, restarts int, open func(addr map[string]string) map[string]func() asker) {
 	bin := exampletest.Build(t, "1")
 	any := "127.0.0.1:0"
-	p := exampletest.Start(t, bin, "-fast", any, "-rpc", any, "-redis", any, "-h2c", any, "-linger", exampletest.Patience.String())
-	g := p.Serving(1, 4)
+	p := exampletest.Start(t, bin, "-fast", any, "-fiber", any, "-rpc", any, "-redis", any, "-h2c", any, "-linger", exampletest.Patience.String())
+	g := p.Serving(1, 5)
 	var all []*client
 	var running sync.WaitGroup
-	for kind, open := range map[string]func(addr string) asker{
-		"fast": func(addr string) asker { return &fastClient{addr: addr} }, "rpc": newRPCClient, "redis": newRedisClient, "h2c": newH2CClient,
-	} {
-		for range *clients {
-			c := &client{kind: kind, asker: open(g.Addr[kind])}
+	for kind, open := range open(g.Addr) {
+		for range clients {
+			c := &client{kind: kind, asker: open()}
 			all = append(all, c)
 			running.Go(c.run)
 		}
@@ -61,9 +84,9 @@ func TestNothingIsLost(t *testing.T) {
 		}
 	}
 	goOn()
-	for i := range *restarts {
+	for i := range restarts {
 		p.Signal(g.PID, syscall.SIGHUP)
-		g = p.Serving(i+2, 4)
+		g = p.Serving(i+2, 5)
 		goOn()
 	}
 	answers := make(map[string]int64)
@@ -77,7 +100,7 @@ func TestNothingIsLost(t *testing.T) {
 		}
 		answers[c.kind] += c.answers.Load()
 	}
-	t.Logf("%d clients of each kind, %d restarts, answers: %v", *clients, *restarts, answers)
+	t.Logf("%d clients of each kind, %d restarts, answers: %v", clients, restarts, answers)
 	p.Signal(g.PID, syscall.SIGTERM)
 	p.Gone(g.PID)
 }
@@ -116,25 +139,25 @@ func check(got, want string) error {
 	return nil
 }
 
-// fastClient is HTTP/1 by hand: net/http's client sends some requests again.
-type fastClient struct {
-	addr string
-	conn net.Conn
-	br   *bufio.Reader
+// rawClient is HTTP/1 by hand: net/http's client sends some requests again.
+type rawClient struct {
+	network, addr string
+	conn          net.Conn
+	br            *bufio.Reader
 }
 
-func (f *fastClient) ask(text string) (err error) {
-	if f.conn == nil {
-		if f.conn, err = net.Dial("tcp", f.addr); err != nil {
+func (r *rawClient) ask(text string) (err error) {
+	if r.conn == nil {
+		if r.conn, err = net.Dial(r.network, r.addr); err != nil {
 			return err
 		}
-		f.br = bufio.NewReader(f.conn)
+		r.br = bufio.NewReader(r.conn)
 	}
-	f.conn.SetDeadline(time.Now().Add(exampletest.Patience))
-	if _, err := fmt.Fprintf(f.conn, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", len(text), text); err != nil {
+	r.conn.SetDeadline(time.Now().Add(exampletest.Patience))
+	if _, err := fmt.Fprintf(r.conn, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", len(text), text); err != nil {
 		return err
 	}
-	resp, err := http.ReadResponse(f.br, nil)
+	resp, err := http.ReadResponse(r.br, nil)
 	if err != nil {
 		return err
 	}
@@ -143,15 +166,15 @@ func (f *fastClient) ask(text string) (err error) {
 		err = check(string(body), text)
 	}
 	if resp.Close { // told
-		err = errors.Join(err, f.Close())
+		err = errors.Join(err, r.Close())
 	}
 	return err
 }
 
-func (f *fastClient) Close() (err error) {
-	if f.conn != nil {
-		err = f.conn.Close()
-		f.conn = nil
+func (r *rawClient) Close() (err error) {
+	if r.conn != nil {
+		err = r.conn.Close()
+		r.conn = nil
 	}
 	return err
 }
