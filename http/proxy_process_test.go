@@ -113,6 +113,7 @@ func TestProxiesLoseNothing(t *testing.T) {
 				if err != nil {
 					return nil, err
 				}
+				t.Cleanup(func() { c.Close() })
 				r := &raw{c, bufio.NewReader(c)}
 				return func() error {
 					_, closes, err := r.post()

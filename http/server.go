@@ -66,7 +66,8 @@ type Server struct {
 	// which loses a request that is on its way at that very moment. Where the
 	// process is replaced the turns are spread over half of that time, so that
 	// not all clients come back at once. Zero means DefaultLinger, and one
-	// second when the process stops for good; negative means not at all.
+	// second when the process stops for good. Negative means that such a
+	// connection is closed at once; requests that have begun are answered.
 	//
 	// Whatever Linger is, no request begins when a quarter of
 	// [restart.Options.HammerTime], or ten seconds if that is less, is left of the
@@ -74,7 +75,8 @@ type Server struct {
 	//
 	// With HTTP/2, Linger bounds how long the client may take to answer that it
 	// begins no more streams. When it has, no request can be on its way, and the
-	// connection closes a second after its last stream at the latest.
+	// connection closes a second after its last stream at the latest. A negative
+	// Linger gives it no time: streams that are on their way are lost.
 	Linger time.Duration
 
 	// Logger receives events that no return value reports. Nil means the
