@@ -86,6 +86,7 @@ func (s *secondAttempts) HandleRPC(_ context.Context, r stats.RPCStats) {
 	}
 }
 
-func (*secondAttempts) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (*secondAttempts) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
 func (*secondAttempts) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (*secondAttempts) HandleConn(context.Context, stats.ConnStats)                       {}
