@@ -104,12 +104,14 @@ func TestChatGoesOnWhenThePredecessorIsKilled(t *testing.T) {
 	fmt.Fprint(held, "GET / HTTP/1.1\r\n") // not all of a request
 	p.Signal(first.PID, syscall.SIGHUP)
 	second := p.Serving(2, 1)
+	// It has ended only if the machine is slow. A user who came before could be its own.
+	_ = syscall.Kill(first.PID, syscall.SIGKILL)
+	p.Gone(first.PID)
 	u := joinAs(t, addr, "late")
 	var said atomic.Int64
 	quiet := make(chan struct{})
 	var talking sync.WaitGroup
 	talking.Go(func() { u.talk(quiet, &said) })
-	_ = syscall.Kill(first.PID, syscall.SIGKILL) // it has ended only if the machine is slow
 	u.awaitAnswers(t, 3)
 	close(quiet)
 	talking.Wait()
@@ -123,6 +125,7 @@ type user struct {
 	name    string
 	ws      *websocket.Conn
 	answers atomic.Int64 // own messages that were heard
+	failed  atomic.Bool  // talk has returned with an error
 
 	// To be read when talk has returned.
 	said    int
@@ -143,6 +146,7 @@ func joinAs(t *testing.T, addr, name string) *user {
 
 // talk says one number after the other, each when the one before was heard.
 func (u *user) talk(quiet <-chan struct{}, said *atomic.Int64) {
+	defer func() { u.failed.Store(u.err != nil) }()
 	for {
 		select {
 		case <-quiet:
@@ -185,7 +189,10 @@ func (u *user) read() (string, error) {
 // awaitAnswers waits until the user has heard so many of the own messages.
 func (u *user) awaitAnswers(t *testing.T, n int64) {
 	t.Helper()
-	exampletest.Until(t, fmt.Sprintf("%s has heard %d of the own messages", u.name, n), func() bool { return u.answers.Load() >= n })
+	exampletest.Until(t, fmt.Sprintf("%s has heard %d of the own messages", u.name, n), func() bool { return u.answers.Load() >= n || u.failed.Load() })
+	if u.failed.Load() {
+		t.Fatalf("%s: %v", u.name, u.err)
+	}
 }
 
 // hear reads until all n messages are heard.
