@@ -85,9 +85,11 @@ func losesNothing(t *testing.T, clients, restarts int, open func(addr map[string
 	}
 	goOn()
 	for i := range restarts {
-		p.Signal(g.PID, syscall.SIGHUP)
+		old := g.PID
+		p.Signal(old, syscall.SIGHUP)
 		g = p.Serving(i+2, 5)
 		goOn()
+		p.Gone(old) // no client is left there
 	}
 	answers := make(map[string]int64)
 	for _, c := range all {
