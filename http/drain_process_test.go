@@ -101,6 +101,7 @@ func TestAnnouncedConnectionsLoseNothing(t *testing.T) {
 	for range 20 {
 		load.Go(func() {
 			c := dial(t, addr)
+			defer func() { c.Close() }()
 			for {
 				select {
 				case <-halt:
