@@ -41,6 +41,46 @@ func TestReadmeProgramCompiles(t *testing.T) {
 	goTool(t, "vet", file)
 }
 
+var goGet = regexp.MustCompile(`(?m)^    go get (\S+)$`)
+
+// It also compiles where a visitor has it: in a module of its own, after what README.md
+// says to type there. The module cache has what that needs, since this test has
+// been built with it.
+func TestReadmeProgramCompilesInItsOwnModule(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := goGet.FindSubmatch(readme)
+	if get == nil {
+		t.Fatal("README.md has no go get")
+	}
+	code := readmeProgram(t)
+	clone, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, add := range map[string][]string{
+		// The version is the one that Go gives to a module that a directory replaces.
+		"go get":      {"get", string(get[1]) + "@v0.0.0-00010101000000-000000000000"},
+		"go mod tidy": {"mod", "tidy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range map[string]string{"GOWORK": "off", "GOFLAGS": "", "GOPROXY": "off", "GOSUMDB": "off"} {
+				t.Setenv(k, v)
+			}
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile("main.go", code, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			goTool(t, "mod", "init", "hello")
+			goTool(t, "mod", "edit", "-replace", modulePath+"="+clone)
+			goTool(t, add...)
+			goTool(t, "vet", ".")
+		})
+	}
+}
+
 // Blocks are of few kinds, so that the tests below find all that they should.
 func TestDocumentationBlocksHaveKnownLanguages(t *testing.T) {
 	known := []string{"go", "sh", "console", "diff", "text", "indented", ""}
