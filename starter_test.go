@@ -315,7 +315,7 @@ func TestForeignCodeThatBlocks(t *testing.T) {
 				x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
 				o.Logger = slogTo(x.log)
 				if end == "ReadyTimeout" {
-					o.ReadyTimeout = time.Millisecond
+					o.ReadyTimeout = 200 * time.Millisecond // the foreign code has been called by then
 				}
 				x.r = fakeRestarter(t, o, spawning(t))
 				if _, err := x.r.Add("web", "tcp", "127.0.0.1:0", tt.service(x.service)); err != nil {
