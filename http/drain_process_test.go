@@ -121,7 +121,7 @@ func TestAnnouncedConnectionsLoseNothing(t *testing.T) {
 			}
 		})
 	}
-	for range 5 {
+	for range 3 {
 		g = replace(f, g)
 	}
 	close(halt)

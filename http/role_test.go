@@ -83,7 +83,7 @@ func servePlain() error {
 
 func serveAnnounced() error {
 	s := newServer("web", http.HandlerFunc(answerPID))
-	s.Linger = 10 * time.Second // in which every client sends a request, however busy the machine is
+	s.Linger = 5 * time.Second // in which every client sends a request, however busy the machine is
 	restarthttp.PretendCannotMove(s)
 	return restarthttp.Serve(context.Background(), s)
 }
