@@ -139,7 +139,7 @@ func (h *haproxy) wait(server, status string) {
 // One of two servers behind a load balancer stops. The balancer finds out by its
 // health checks while the server still serves, and no client loses anything.
 func TestLameDuckBehindHAProxy(t *testing.T) {
-	program := find(t, "haproxy", "haproxy") // before there are processes that a skip would leave
+	program := proctest.Program(t, "haproxy", "haproxy") // before there are processes that a skip would leave
 	a, ga := start(t, "probed", 1, "TEST_LAMEDUCK=1h")
 	b, gb := start(t, "probed", 1, "TEST_LAMEDUCK=1h")
 	h := startHAProxy(t, program, ga.Addr["web"], gb.Addr["web"])
