@@ -294,38 +294,42 @@ func TestStderrStaysOpenAfterTheManifest(t *testing.T) {
 func TestForeignCodeThatBlocks(t *testing.T) {
 	blocked := make(chan struct{})
 	t.Cleanup(func() { close(blocked) })
+	block := func(called chan<- struct{}) { close(called); <-blocked }
 	for name, tt := range map[string]struct {
-		options Options
-		service func(*testService) Service
-		want    string
+		blocks func(*Options, *testService, func()) Service
+		want   string
 	}{
 		"State": {
-			service: func(s *testService) Service { return &blockingState{s, blocked} },
-			want:    `state of "web": State has not returned`,
+			func(_ *Options, s *testService, block func()) Service { return &blockingState{s, block} },
+			`state of "web": State has not returned`,
 		},
 		"Command": {
-			options: Options{Command: func(*Command) error { <-blocked; return nil }},
-			service: func(s *testService) Service { return s },
-			want:    "Options.Command: it has not returned",
+			func(o *Options, s *testService, block func()) Service {
+				o.Command = func(*Command) error { block(); return nil }
+				return s
+			},
+			"Options.Command: it has not returned",
 		},
 	} {
 		for _, end := range []string{"ReadyTimeout", "SIGTERM"} {
 			t.Run(name+", "+end, func(t *testing.T) {
-				o := tt.options
+				t.Parallel()
+				called := make(chan struct{})
 				x := &run{t: t, log: newLogs(t), service: newTestService(), result: make(chan error, 1)}
-				o.Logger = slogTo(x.log)
+				o := Options{Logger: slogTo(x.log)}
 				if end == "ReadyTimeout" {
-					o.ReadyTimeout = 200 * time.Millisecond // the foreign code has been called by then
+					o.ReadyTimeout = time.Second // the foreign code has been called by then
 				}
+				service := tt.blocks(&o, x.service, func() { block(called) })
 				x.r = fakeRestarter(t, o, spawning(t))
-				if _, err := x.r.Add("web", "tcp", "127.0.0.1:0", tt.service(x.service)); err != nil {
+				if _, err := x.r.Add("web", "tcp", "127.0.0.1:0", service); err != nil {
 					t.Fatal(err)
 				}
 				x.run()
 				x.reached(StateServing, 1)
 				result := make(chan error)
 				go func() { result <- x.r.Restart(t.Context()) }()
-				x.reached(StateRestarting, 1)
+				<-called
 				if end == "SIGTERM" {
 					x.signal(syscall.SIGTERM)
 				}
@@ -343,10 +347,10 @@ func TestForeignCodeThatBlocks(t *testing.T) {
 
 type blockingState struct {
 	*testService
-	blocked chan struct{}
+	block func()
 }
 
-func (s *blockingState) State() ([]byte, error) { <-s.blocked; return nil, nil }
+func (s *blockingState) State() ([]byte, error) { s.block(); return nil, nil }
 
 func (s *blockingState) Restore([]byte) error { return nil }
 
