@@ -17,8 +17,8 @@ func (r *run) announce(w http.ResponseWriter, req *http.Request) {
 	if req.ProtoMajor > 1 {
 		return
 	}
-	c, ok := req.Context().Value(connKey{}).(*conn)
-	if !ok {
+	c := connOf(req.Context())
+	if c == nil {
 		return
 	}
 	switch c.announces() {

@@ -150,7 +150,7 @@ func (r *run) modeOf(send sender) mode {
 	if kind := r.mover.kind(); kind != "" && !send.Adopts(kind) {
 		return modeLinger
 	}
-	r.send.Store(&send)
+	r.sender.Store(&send)
 	r.conns.moveKept.Store(send.Adopts(keptKindOf(r.mover)))
 	return modeMove
 }
@@ -219,16 +219,7 @@ func (r *run) depart(c *conn) bool {
 	}
 	defer clear(state) // there may be keys in it
 	m := newMoved(r.mover, a, left, state)
-	if to := r.send.Load(); to != nil {
-		if b, err := m.encode(); err == nil {
-			err = (*to).Send(socket, b)
-			clear(b)
-			if err == nil || errors.Is(err, restart.ErrUncertain) {
-				return true
-			}
-		}
-	}
-	return r.keep(socket, m)
+	return r.sendMoved(socket, m) || r.takeBack(socket, m)
 }
 
 // departKept moves a connection whose request is not over. Where the successor
@@ -240,14 +231,8 @@ func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	}
 	defer clear(state) // there may be keys in it
 	m := moved{Kind: keptKindOf(r.mover), State: state, Kept: q}
-	if to := r.send.Load(); to != nil && !dead {
-		if b, err := m.encode(); err == nil {
-			err = (*to).Send(socket, b)
-			clear(b)
-			if err == nil || errors.Is(err, restart.ErrUncertain) {
-				return true
-			}
-		}
+	if !dead && r.sendMoved(socket, m) {
+		return true
 	}
 	nc, err := r.mover.attach(socket, m.State)
 	if err != nil {
@@ -261,8 +246,25 @@ func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	return r.resume(next, q, dead)
 }
 
-// keep serves on what the successor has not taken.
-func (r *run) keep(socket net.Conn, m moved) bool {
+// sendMoved sends a connection to the successor. It reports false, and leaves the
+// socket as it was, if the successor has surely not taken it.
+func (r *run) sendMoved(socket net.Conn, m moved) bool {
+	to := r.sender.Load()
+	if to == nil {
+		return false
+	}
+	b, err := m.encode()
+	if err != nil {
+		return false
+	}
+	defer clear(b) // there may be keys in it
+	err = (*to).Send(socket, b)
+	return err == nil || errors.Is(err, restart.ErrUncertain)
+}
+
+// takeBack serves on a connection that the successor has not taken. It reports
+// false if that cannot be.
+func (r *run) takeBack(socket net.Conn, m moved) bool {
 	nc, err := r.mover.attach(socket, m.State)
 	if err != nil {
 		return false
@@ -276,6 +278,6 @@ func (r *run) keep(socket net.Conn, m moved) bool {
 // stopMoving makes connections close instead: it is the hammer. Those that are
 // on the way are the Restarter's to end.
 func (r *run) stopMoving() {
-	r.send.Store(nil)
+	r.sender.Store(nil)
 	r.parked.Close()
 }

@@ -58,8 +58,8 @@ var ErrMoved = errors.New("restart/http: the connection moves to the successor")
 // 14 KiB less three times the client's certificates. save must not write to the
 // connection.
 func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
-	c, ok := r.Context().Value(connKey{}).(*conn)
-	if !ok {
+	c := connOf(r.Context())
+	if c == nil {
 		return nil, false
 	}
 	k := c.kept.Load()
@@ -92,11 +92,7 @@ func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 // connection without the error, such as a callback of a WebSocket library. ctx is
 // the request's context.
 func Moved(ctx context.Context) bool {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	if !ok {
-		return false
-	}
-	k := c.kept.Load()
+	k := keptOf(ctx)
 	return k != nil && k.over.Load()
 }
 
@@ -104,12 +100,17 @@ func Moved(ctx context.Context) bool {
 // predecessor has given to [Keep]. It is for middleware: such a request has been
 // logged, counted and admitted once, and a ticket that it carries is used up.
 func Resumed(ctx context.Context) bool {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	if !ok {
-		return false
-	}
-	k := c.kept.Load()
+	k := keptOf(ctx)
 	return k != nil && k.from != nil
+}
+
+// keptOf returns what Keep has made of the request of ctx, nil if there is nothing.
+func keptOf(ctx context.Context) *kept {
+	c := connOf(ctx)
+	if c == nil {
+		return nil
+	}
+	return c.kept.Load()
 }
 
 // keepable reports whether r can be asked once more.

@@ -20,7 +20,7 @@ type run struct {
 	buffer   int // the size of net/http's read buffer; 0: not known
 
 	successor func(context.Context) sender
-	send      atomic.Pointer[sender] // set while connections move
+	sender    atomic.Pointer[sender] // set while connections move
 	draining  atomic.Bool
 	resumes   atomic.Bool // a request has moved here that was not over
 }
@@ -61,7 +61,14 @@ func (r *run) newConn(nc net.Conn) *conn {
 	return c
 }
 
+// connKey is the key of the conn in the contexts of its requests.
 type connKey struct{}
+
+// connOf returns the connection of a request's context, nil if it is none of ours.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
 
 // follow makes net/http tell the run what happens.
 func (r *run) follow(s *http.Server) {
@@ -133,8 +140,8 @@ func unwrap(nc net.Conn) *conn {
 // takeOut takes the connection of a probe from net/http, see conn.takeOut. The
 // program's connState sees that net/http has no more to do with it.
 func (r *run) takeOut(w http.ResponseWriter, req *http.Request, connState func(net.Conn, http.ConnState)) bool {
-	c, ok := req.Context().Value(connKey{}).(*conn)
-	if !ok {
+	c := connOf(req.Context())
+	if c == nil {
 		return false
 	}
 	nc, probed := c.takeOut(w, req)

@@ -136,7 +136,7 @@ func TestCloseMovesNothing(t *testing.T) {
 	r := s.run.Load()
 	moved := false
 	send := sender(sendFunc(func(net.Conn, []byte) error { moved = true; return nil }))
-	r.send.Store(&send)
+	r.sender.Store(&send)
 	sock := new(scripted)
 	c := r.newConn(sock)
 	r.conns.add(c)

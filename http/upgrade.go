@@ -11,8 +11,8 @@ import (
 // prepareKeep is called before the handler of a request that Keep may be asked
 // for, or has been in the predecessor.
 func (r *run) prepareKeep(w http.ResponseWriter, req *http.Request) http.ResponseWriter {
-	c, ok := req.Context().Value(connKey{}).(*conn)
-	if !ok {
+	c := connOf(req.Context())
+	if c == nil {
 		return w
 	}
 	k := c.kept.Load()
