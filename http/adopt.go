@@ -2,6 +2,7 @@ package restarthttp
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -10,6 +11,8 @@ import (
 
 // The new process's side of a move. A connection that comes waits outside
 // net/http for the first byte of its next request, and goes to net/http then.
+
+var errNotYet = errors.New("restart/http: adopt a connection: the server does not serve yet")
 
 // adopt takes a connection from the predecessor, see Server.Adopt.
 func (r *run) adopt(socket net.Conn, state []byte) error {
@@ -21,7 +24,7 @@ func (r *run) adopt(socket net.Conn, state []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := r.allows(nc); err != nil {
+	if err := r.checkTLS(nc); err != nil {
 		return err
 	}
 	c := r.newConn(nc)
@@ -96,7 +99,7 @@ type parked struct {
 	serve func(net.Listener) error // net/http's
 
 	mu      sync.Mutex
-	sealed  bool // nobody may come any more
+	stopped bool // nobody may come any more
 	start   sync.Once
 	waits   sync.WaitGroup
 	serving sync.WaitGroup
@@ -106,12 +109,12 @@ func newParked(addr net.Addr, s *conns, serve func(net.Listener) error) *parked 
 	return &parked{connListener: newConnListener(addr), conns: s, serve: serve}
 }
 
-// admit lets c wait. It reports false, and leaves c to the caller, when parked is
-// sealed.
+// admit lets c wait. It reports false, and leaves c to the caller, after
+// stopAdmitting.
 func (p *parked) admit(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sealed {
+	if p.stopped {
 		return false
 	}
 	// net/http serves several listeners side by side. It gets this one when
@@ -162,24 +165,24 @@ func (c *conn) unpark() {
 // closeParked closes c if it waits outside net/http.
 func (c *conn) closeParked() {
 	c.mu.Lock()
-	is := c.life.stage == stageParked
+	waits := c.life.stage == stageParked
 	c.mu.Unlock()
-	if is {
+	if waits {
 		c.Close()
 	}
 }
 
-// seal lets nobody come any more. Those that wait go on waiting.
-func (p *parked) seal() {
+// stopAdmitting makes admit refuse from now on. Those that wait go on waiting.
+func (p *parked) stopAdmitting() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sealed = true
+	p.stopped = true
 }
 
 // Close ends parked and closes the connections that wait. net/http calls it when
 // it shuts down or closes.
 func (p *parked) Close() error {
-	p.seal()
+	p.stopAdmitting()
 	for _, c := range p.conns.list() {
 		c.closeParked()
 	}

@@ -156,13 +156,13 @@ func TestCloseClosesParked(t *testing.T) {
 }
 
 // Who is in stays in; who comes too late stays with the predecessor.
-func TestSealedParked(t *testing.T) {
+func TestParkedStopsAdmitting(t *testing.T) {
 	p := newPair(t, new(echo))
 	client, server := p.tcp()
 	if err := p.new.Adopt(server, nil); err != nil {
 		t.Fatal(err)
 	}
-	p.newRun().parked.seal()
+	p.newRun().parked.stopAdmitting()
 	_, late := p.tcp()
 	if err := p.new.Adopt(late, nil); err == nil {
 		t.Error("adopted although nobody would wait for it")

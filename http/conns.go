@@ -66,7 +66,7 @@ func (s *conns) remove(c *conn) {
 	delete(s.all, c)
 	if ok {
 		s.size[cl]--
-		s.checkLocked(cl)
+		s.wakeIfNoneLocked(cl)
 	}
 }
 
@@ -81,10 +81,10 @@ func (s *conns) become(c *conn, to class) {
 	s.all[c] = to
 	s.size[to]++
 	s.size[cl]--
-	s.checkLocked(cl)
+	s.wakeIfNoneLocked(cl)
 }
 
-func (s *conns) checkLocked(of class) {
+func (s *conns) wakeIfNoneLocked(of class) {
 	if s.size[of] == 0 && s.gone[of] != nil {
 		close(s.gone[of])
 		s.gone[of] = nil
@@ -131,7 +131,7 @@ func (s *conns) whenGone(of class) <-chan struct{} {
 		s.gone[of] = make(chan struct{})
 	}
 	gone := s.gone[of]
-	s.checkLocked(of)
+	s.wakeIfNoneLocked(of)
 	return gone
 }
 

@@ -125,9 +125,9 @@ func (s *Server) addTo(r *restart.Restarter) (net.Addr, error) {
 	if name == "" {
 		name = addr
 	}
-	kept, err := s.hooks.start()
+	hooks, err := s.hooks.start()
 	if err == nil {
-		err = register(r, kept)
+		err = register(r, hooks)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("restart/http: start server %q: %w", name, err)

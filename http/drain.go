@@ -73,7 +73,7 @@ func (r *run) drain(ctx context.Context) error {
 	case <-lingered.C: // their clients have not answered, or not ended
 	case <-taking.Done():
 	}
-	r.parked.seal()
+	r.parked.stopAdmitting()
 	await(taking, r.conns.whenGone(classHTTP1)) // connections that have come in the meantime
 	if taking.Err() != nil {
 		r.endWaits()

@@ -20,11 +20,12 @@ import (
 //
 // If the answer does not come, http.Server.Shutdown does the rest in the end.
 type goAway struct {
-	below io.ReadWriter
-	told  func() // called when tell is called first
+	below  io.ReadWriter
+	onTell func() // called by the first tell; nil: nobody counts
 
-	speaks atomic.Bool // the client's preface has come whole
-	awaits atomic.Bool // PING was sent
+	telling atomic.Bool // tell was called
+	speaks  atomic.Bool // the client's preface has come whole
+	awaits  atomic.Bool // PING was sent, and its answer is awaited
 
 	// The reader's alone.
 	preface  string // what has not come of the client's preface
@@ -34,7 +35,7 @@ type goAway struct {
 	ended    bool   // the server has been given the client's GOAWAY
 	answered atomic.Bool
 
-	mu    sync.Mutex // held while below writes
+	mu    sync.Mutex // held while below writes, so that GOAWAY comes between frames
 	stage goAwayStage
 	out   framing // until goAwaySent
 }
@@ -62,21 +63,21 @@ var (
 
 // newGoAway returns one for a connection that has yet to bring that much of the
 // client's preface.
-func newGoAway(below io.ReadWriter, preface string, told func()) *goAway {
-	g := &goAway{below: below, preface: preface, told: told}
+func newGoAway(below io.ReadWriter, preface string, onTell func()) *goAway {
+	g := &goAway{below: below, preface: preface, onTell: onTell}
 	g.speaks.Store(preface == "")
 	return g
 }
 
-// tell tells the client. It may wait for another write to end.
+// tell tells the client, once. It may wait for another write to end.
 func (g *goAway) tell() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stage != goAwayNot {
+	if g.telling.Swap(true) {
 		return
 	}
+	call(g.onTell)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.stage = goAwayDue
-	call(g.told)
 	if g.out.admits() {
 		_ = g.sendLocked() // the server finds out by itself that the connection is broken
 	}

@@ -15,17 +15,17 @@ import (
 // fails. Use Restarter.Before there. Before returns an error if the server was
 // started already.
 func (s *Server) Before(sig os.Signal, h restart.Hook) error {
-	return s.hooks.keep(keptHook{before, sig, h})
+	return s.hooks.add(pendingHook{before, sig, h})
 }
 
 // After keeps a hook that runs after what sig does, see
 // [restart.Restarter.After]. Otherwise it is like Before.
 func (s *Server) After(sig os.Signal, h restart.Hook) error {
-	return s.hooks.keep(keptHook{after, sig, h})
+	return s.hooks.add(pendingHook{after, sig, h})
 }
 
-// A keptHook waits for a Restarter.
-type keptHook struct {
+// A pendingHook is to be registered with a Restarter.
+type pendingHook struct {
 	when when
 	sig  os.Signal
 	hook restart.Hook
@@ -38,61 +38,61 @@ const (
 	after
 )
 
-// hooks keeps the hooks of a server until it is started, which is once.
+// hooks are the hooks of a server until it is started, which is once.
 type hooks struct {
 	mu      sync.Mutex
 	started bool
-	kept    []keptHook
+	pending []pendingHook
 }
 
 var (
-	errStarted = errors.New("it was started before")
-	errLate    = errors.New("restart/http: add a hook: the server was started before: use Restarter.Before or Restarter.After")
-	errOrphans = errors.New("restart/http: hooks of Server.Before or Server.After would never run, because another Restarter than Default serves the server: use Restarter.Before and Restarter.After")
+	errStarted  = errors.New("it was started before: make a new Server")
+	errLate     = errors.New("restart/http: add a hook: the server was started before: use Restarter.Before or Restarter.After")
+	errNeverRun = errors.New("restart/http: serve: hooks of Server.Before or Server.After would never run, because the server was added to a Restarter by Restarter.Add: use Restarter.Before and Restarter.After")
 )
 
-func (h *hooks) keep(k keptHook) error {
+func (h *hooks) add(p pendingHook) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.started {
 		return errLate
 	}
-	h.kept = append(h.kept, k)
+	h.pending = append(h.pending, p)
 	return nil
 }
 
 // start notes that the server is started and returns its hooks.
-func (h *hooks) start() ([]keptHook, error) {
+func (h *hooks) start() ([]pendingHook, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.started {
 		return nil, errStarted
 	}
 	h.started = true
-	kept := h.kept
-	h.kept = nil
-	return kept, nil
+	pending := h.pending
+	h.pending = nil
+	return pending, nil
 }
 
-// refuse fails if there are hooks that nobody has registered.
-func (h *hooks) refuse() error {
+// checkNonePending notes that the server serves. It fails if there are hooks that
+// nobody has registered.
+func (h *hooks) checkNonePending() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.started = true
-	if len(h.kept) > 0 {
-		return errOrphans
+	if len(h.pending) > 0 {
+		return errNeverRun
 	}
 	return nil
 }
 
-// register adds hooks to r.
-func register(r *restart.Restarter, kept []keptHook) error {
-	for _, k := range kept {
+func register(r *restart.Restarter, hooks []pendingHook) error {
+	for _, h := range hooks {
 		add := r.Before
-		if k.when == after {
+		if h.when == after {
 			add = r.After
 		}
-		if err := add(k.sig, k.hook); err != nil {
+		if err := add(h.sig, h.hook); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func TestHooksWithAnotherRestarter(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := r.Run(ctx); !errors.Is(err, errOrphans) {
+		if err := r.Run(ctx); !errors.Is(err, errNeverRun) {
 			t.Errorf("%s: Run: got %v, want that the hook would never run", name, err)
 		}
 	}

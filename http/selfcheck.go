@@ -18,31 +18,31 @@ import (
 // up for a move, and the client may have seen nothing but the response. Under a
 // net/http that does otherwise, connections are announced and closed instead.
 var selfCheck = sync.OnceValue(func() int {
-	moved, whole, buffer := probe("")
+	moved, whole, buffer := tryMove("")
 	if !moved || !whole {
 		return 0
 	}
 	for _, stray := range []string{"X", "GET / HTTP/1.1\r\n"} {
-		if moved, whole, _ := probe(stray); moved || !whole {
+		if moved, whole, _ := tryMove(stray); moved || !whole {
 			return 0
 		}
 	}
 	return buffer
 })
 
-// probe serves one request followed by stray bytes and begins a drain when it
+// tryMove serves one request followed by stray bytes and begins a drain when it
 // is answered. It reports whether the connection came up for a move, whether
 // the client saw the response and nothing else, and the size of the buffer.
-func probe(stray string) (moved, whole bool, buffer int) {
+func tryMove(stray string) (moved, whole bool, buffer int) {
 	client, server := net.Pipe()
 	bound := time.Now().Add(5 * time.Second)
 	client.SetDeadline(bound)
 
-	var came atomic.Bool
-	home := newConns(func(*conn) bool { came.Store(true); return false })
+	var moves atomic.Bool
+	home := newConns(func(*conn) bool { moves.Store(true); return false })
 	c := newConn(server, home, movable)
 	srv := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "probe") }),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, trialBody) }),
 		ConnState: func(nc net.Conn, s http.ConnState) {
 			c.stateChanged(nc, s)
 			if s == http.StateIdle {
@@ -56,27 +56,30 @@ func probe(stray string) (moved, whole bool, buffer int) {
 	ln.deliver(c)
 
 	var requested sync.WaitGroup
-	requested.Go(func() { io.WriteString(client, "GET / HTTP/1.1\r\nHost: probe\r\n\r\n"+stray) })
-	whole = readProbe(client, stray != "")
+	requested.Go(func() { io.WriteString(client, "GET / HTTP/1.1\r\nHost: trial\r\n\r\n"+stray) })
+	whole = readTrial(client, stray != "")
 	client.Close()
 	requested.Wait()
 	srv.Close()
 	served.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return came.Load(), whole, c.life.full
+	return moves.Load(), whole, c.life.full
 }
 
-// readProbe reads the response and, unless it hangs up then, all that comes
+// trialBody is the body of the response in a self-check.
+const trialBody = "trial"
+
+// readTrial reads the response and, unless it hangs up then, all that comes
 // after it until the server closes.
-func readProbe(client net.Conn, hangUp bool) bool {
+func readTrial(client net.Conn, hangUp bool) bool {
 	br := bufio.NewReader(client)
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil {
 		return false
 	}
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || string(body) != "probe" {
+	if err != nil || string(body) != trialBody {
 		return false
 	}
 	if hangUp {

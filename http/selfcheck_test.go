@@ -1,15 +1,13 @@
 package restarthttp
 
-import (
-	"testing"
-)
+import "testing"
 
-func TestProbe(t *testing.T) {
+func TestSelfCheckMovesOnlyAnEmptyBuffer(t *testing.T) {
 	for _, tt := range []struct {
 		stray string
 		moved bool
 	}{{"", true}, {"X", false}, {"\r\nG", false}, {"GET / HT", false}, {"GET / HTTP/1.1\r\n", false}, {"GET / HTTP/1.1\r\nHost: x\r\n", false}} {
-		if moved, whole, _ := probe(tt.stray); moved != tt.moved || !whole {
+		if moved, whole, _ := tryMove(tt.stray); moved != tt.moved || !whole {
 			t.Errorf("stray %q: got moved %v, whole %v; want %v, true", tt.stray, moved, whole, tt.moved)
 		}
 	}

@@ -23,11 +23,11 @@ import (
 // server answers one request, the connection moves to our record layer, and that
 // answers the next one.
 var selfCheckTLS = sync.OnceValue(func() bool {
-	return probeTLS(tls.VersionTLS13) && probeTLS(tls.VersionTLS12)
+	return tryMoveTLS(tls.VersionTLS13) && tryMoveTLS(tls.VersionTLS12)
 })
 
-func probeTLS(version uint16) bool {
-	cert, err := probeCertificate()
+func tryMoveTLS(version uint16) bool {
+	cert, err := trialCertificate()
 	if err != nil {
 		return false
 	}
@@ -55,7 +55,7 @@ func probeTLS(version uint16) bool {
 	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version}
 	m.log.Install(config)
 	ln := newConnListener(server.LocalAddr())
-	srv := probeServer(c)
+	srv := trialServer(c)
 	var served sync.WaitGroup
 	served.Go(func() { srv.Serve(tls.NewListener(ln, config)) })
 	defer func() { srv.Close(); client.Close(); served.Wait() }()
@@ -63,7 +63,7 @@ func probeTLS(version uint16) bool {
 
 	secured := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
 	br := bufio.NewReader(secured)
-	if !askProbe(secured, br) {
+	if !askTrial(secured, br) {
 		return false
 	}
 	timeout := time.NewTimer(time.Until(bound))
@@ -73,27 +73,27 @@ func probeTLS(version uint16) bool {
 		own.SetReadDeadline(bound)
 		served.Go(func() {
 			if _, err := http.ReadRequest(bufio.NewReader(own)); err == nil {
-				io.WriteString(own, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nprobe")
+				io.WriteString(own, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"+trialBody)
 			}
 			own.Close()
 		})
 	case <-timeout.C:
 		return false
 	}
-	if !askProbe(secured, br) {
+	if !askTrial(secured, br) {
 		return false
 	}
 	rest, err := io.ReadAll(br)
 	return len(rest) == 0 && err == nil
 }
 
-// probeServer serves c, and begins to move it when one request is answered.
-func probeServer(c *conn) *http.Server {
+// trialServer serves c, and begins to move it when one request is answered.
+func trialServer(c *conn) *http.Server {
 	return &http.Server{
 		ErrorLog: log.New(io.Discard, "", 0),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if _, probed := c.takeOut(w, req); !probed {
-				io.WriteString(w, "probe")
+				io.WriteString(w, trialBody)
 			}
 		}),
 		ConnState: func(nc net.Conn, s http.ConnState) {
@@ -108,8 +108,8 @@ func probeServer(c *conn) *http.Server {
 	}
 }
 
-func askProbe(w io.Writer, br *bufio.Reader) bool {
-	if _, err := io.WriteString(w, "GET / HTTP/1.1\r\nHost: probe\r\n\r\n"); err != nil {
+func askTrial(w io.Writer, br *bufio.Reader) bool {
+	if _, err := io.WriteString(w, "GET / HTTP/1.1\r\nHost: trial\r\n\r\n"); err != nil {
 		return false
 	}
 	resp, err := http.ReadResponse(br, nil)
@@ -117,10 +117,10 @@ func askProbe(w io.Writer, br *bufio.Reader) bool {
 		return false
 	}
 	body, err := io.ReadAll(resp.Body)
-	return err == nil && string(body) == "probe"
+	return err == nil && string(body) == trialBody
 }
 
-func probeCertificate() (tls.Certificate, error) {
+func trialCertificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err

@@ -84,7 +84,7 @@ type Server struct {
 	// requests: those errors go to HTTP.ErrorLog.
 	Logger *slog.Logger
 
-	given *slog.Logger // the Restarter's
+	restarterLogger *slog.Logger // see SetLogger
 
 	once       restart.ServeOnce
 	hooks      hooks
@@ -126,14 +126,14 @@ func (s *Server) logger() *slog.Logger {
 	switch {
 	case s.Logger != nil:
 		return s.Logger
-	case s.given != nil:
-		return s.given
+	case s.restarterLogger != nil:
+		return s.restarterLogger
 	}
 	return slog.Default()
 }
 
 // SetLogger implements [restart.Logging].
-func (s *Server) SetLogger(l *slog.Logger) { s.given = l }
+func (s *Server) SetLogger(l *slog.Logger) { s.restarterLogger = l }
 
 // Serve implements [restart.Service]: a Restarter calls it. It fails if Before or
 // After was called, whose hooks would never run.
@@ -145,14 +145,14 @@ func (s *Server) Serve(l net.Listener) error {
 	if s.HTTP == nil {
 		return errNoHTTP
 	}
-	if err := s.hooks.refuse(); err != nil {
+	if err := s.hooks.checkNonePending(); err != nil {
 		return err
 	}
 	if s.speaksTLS() {
 		if err := s.checkCertificate(); err != nil {
 			return err
 		}
-		s.HTTP.TLSConfig = s.tickets.installIn(s.HTTP.TLSConfig)
+		s.HTTP.TLSConfig = s.tickets.configWithKeys(s.HTTP.TLSConfig)
 	}
 	r := newRun(s, l)
 	s.run.Store(r)
@@ -212,7 +212,7 @@ func (s *Server) Close() error {
 func (s *Server) Adopt(c net.Conn, state []byte) error {
 	r := s.run.Load()
 	if r == nil {
-		return errors.New("restart/http: adopt a connection: the server does not serve yet")
+		return errNotYet
 	}
 	return r.adopt(c, state)
 }

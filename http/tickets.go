@@ -32,21 +32,15 @@ type ticketKey struct {
 	Created time.Time `json:"created"`
 }
 
-// installIn returns a copy of c that uses the keys: another server may have the
-// same c. A nil c is an empty one.
-func (t *tickets) installIn(c *tls.Config) *tls.Config {
+// configWithKeys returns a copy of c that uses the keys, as does what its
+// GetConfigForClient returns. It is a copy because another server may have the same
+// c. A nil c is an empty one.
+func (t *tickets) configWithKeys(c *tls.Config) *tls.Config {
 	if c == nil {
 		c = new(tls.Config)
 	}
 	c = c.Clone()
-	t.install(c)
-	return c
-}
-
-// install makes c use the keys, and what its GetConfigForClient returns, unless
-// these say themselves how tickets are to be treated.
-func (t *tickets) install(c *tls.Config) {
-	t.use(c)
+	t.installIn(c)
 	if get := c.GetConfigForClient; get != nil {
 		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			own, err := get(hello)
@@ -54,13 +48,15 @@ func (t *tickets) install(c *tls.Config) {
 				return own, err
 			}
 			own = own.Clone() // it is the program's
-			t.use(own)
+			t.installIn(own)
 			return own, nil
 		}
 	}
+	return c
 }
 
-func (t *tickets) use(c *tls.Config) {
+// installIn makes c use the keys, unless the program has decided about tickets.
+func (t *tickets) installIn(c *tls.Config) {
 	if c.SessionTicketsDisabled || c.WrapSession != nil || c.UnwrapSession != nil || hasKeys(c) {
 		return
 	}
@@ -148,7 +144,7 @@ type ticketState struct {
 
 func (t *tickets) state() ([]byte, error) {
 	if err := t.rotate(); err != nil {
-		return nil, fmt.Errorf("restart/http: session tickets: %w", err)
+		return nil, fmt.Errorf("restart/http: make a session ticket key: %w", err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -37,13 +37,12 @@ func TestOwnTicketKeys(t *testing.T) {
 	} {
 		c := new(tls.Config)
 		set(c)
-		new(tickets).install(c)
+		c = new(tickets).configWithKeys(c)
 		if c.UnwrapSession != nil {
 			t.Errorf("%s: what the program has set is overridden", name)
 		}
 	}
-	none := new(tls.Config)
-	if new(tickets).install(none); none.UnwrapSession == nil {
+	if new(tickets).configWithKeys(nil).UnwrapSession == nil {
 		t.Error("without keys of its own, a program does not get ours")
 	}
 }
@@ -58,7 +57,7 @@ func TestTicketsWithGetConfigForClient(t *testing.T) {
 			}
 		}
 		c := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return perHost, nil }}
-		k.install(c)
+		c = k.configWithKeys(c)
 		got, err := c.GetConfigForClient(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +79,7 @@ func TestTicketsWithGetConfigForClient(t *testing.T) {
 	}
 
 	none := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }}
-	new(tickets).install(none)
+	none = new(tickets).configWithKeys(none)
 	if got, err := none.GetConfigForClient(nil); got != nil || err != nil {
 		t.Errorf("got %v, %v; want nil, for the server's own", got, err)
 	}
@@ -92,7 +91,7 @@ func TestSharedTLSConfig(t *testing.T) {
 	shared := new(tls.Config)
 	var configs []*tls.Config
 	for range 2 {
-		configs = append(configs, new(tickets).installIn(shared))
+		configs = append(configs, new(tickets).configWithKeys(shared))
 	}
 	if shared.WrapSession != nil {
 		t.Error("the program's configuration was changed")

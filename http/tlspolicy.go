@@ -12,28 +12,26 @@ import (
 	"example.com/restart/internal/tlsrec"
 )
 
-// allows returns why a connection from the predecessor may not be served here,
-// nil if it may: what crypto/tls asks when a session is resumed. The
+// checkTLS returns why a connection with TLS from the predecessor may not be served
+// here, nil if it may. It asks what crypto/tls asks when a session is resumed: the
 // configuration may have changed with the restart.
-func (r *run) allows(nc net.Conn) error {
+func (r *run) checkTLS(nc net.Conn) error {
 	t, ok := nc.(*tlsrec.Conn)
 	if !ok {
 		return nil
 	}
 	if !r.listener.accepts.Load() {
-		// ServeTLS has not set up HTTP/2 yet. It must be the first to serve: if
-		// parked were, there would be none.
+		// ServeTLS has not set up HTTP/2 yet. If parked served before it did,
+		// HTTP/2 would never be set up.
 		return errNotYet
 	}
-	if err := allowed(r.server.HTTP.TLSConfig, t.ConnectionState()); err != nil {
+	if err := checkTLSState(r.server.HTTP.TLSConfig, t.ConnectionState()); err != nil {
 		return fmt.Errorf("restart/http: adopt a connection: %w", err)
 	}
 	return nil
 }
 
-var errNotYet = errors.New("restart/http: adopt a connection: the server does not serve yet")
-
-func allowed(c *tls.Config, cs tls.ConnectionState) error {
+func checkTLSState(c *tls.Config, cs tls.ConnectionState) error {
 	lowest := c.MinVersion
 	if lowest == 0 {
 		lowest = tls.VersionTLS12
@@ -46,7 +44,7 @@ func allowed(c *tls.Config, cs tls.ConnectionState) error {
 	case !servesHTTP1(cs):
 		return fmt.Errorf("protocol %q is not served", cs.NegotiatedProtocol)
 	}
-	if err := allowedClient(c, cs.PeerCertificates); err != nil {
+	if err := checkClientCertificates(c, cs.PeerCertificates); err != nil {
 		return err
 	}
 	if c.VerifyConnection != nil {
@@ -67,9 +65,9 @@ func suites12(c *tls.Config) []uint16 {
 	return ids
 }
 
-// allowedClient looks at the client's certificates, the first of which is its
-// own.
-func allowedClient(c *tls.Config, certs []*x509.Certificate) error {
+// checkClientCertificates checks the client's chain, which begins with its own
+// certificate.
+func checkClientCertificates(c *tls.Config, certs []*x509.Certificate) error {
 	has := len(certs) > 0
 	needs := c.ClientAuth == tls.RequireAnyClientCert || c.ClientAuth == tls.RequireAndVerifyClientCert
 	switch {
