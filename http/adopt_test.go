@@ -194,9 +194,7 @@ func TestSuccessorThatDoesNotAnswer(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	sent := make(chan struct{}, 100)
-	p.oldRun().successor = func(context.Context) sender {
-		return sendFunc(func(net.Conn, []byte) error { sent <- struct{}{}; <-hang; return errors.New("gone") })
-	}
+	p.sendBy(func(net.Conn, []byte) error { sent <- struct{}{}; <-hang; return errors.New("gone") })
 	p.old.Linger = time.Millisecond
 	p.dial().send(get("/hijack"))
 	for range 2 * fewestAtOnce {
@@ -234,9 +232,7 @@ func TestParkedIsLeftAtTheHammer(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	sent := make(chan struct{})
-	p.oldRun().successor = func(context.Context) sender {
-		return sendFunc(func(net.Conn, []byte) error { close(sent); <-hang; return errors.New("gone") })
-	}
+	p.sendBy(func(net.Conn, []byte) error { close(sent); <-hang; return errors.New("gone") })
 	_, server := p.tcp()
 	if err := p.old.Adopt(server, nil); err != nil {
 		t.Fatal(err)

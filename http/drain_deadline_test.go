@@ -53,9 +53,7 @@ func TestNoRequestBeginsBeforeTheHammer(t *testing.T) {
 				s.Linger = time.Hour
 				l := serveInBubble(t, s)
 				if tt.moves {
-					s.run.Load().successor = func(context.Context) sender {
-						return sendFunc(func(c net.Conn, _ []byte) error { t.Error("it moves"); return c.Close() })
-					}
+					s.sendBy(func(c net.Conn, _ []byte) error { t.Error("it moves"); return c.Close() })
 				}
 				client, server := net.Pipe()
 				l.deliver(server)
@@ -94,11 +92,4 @@ func TestNoRequestBeginsBeforeTheHammer(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A sending is what a client sends so long after what it has sent before, the
-// first after the beginning of the drain.
-type sending struct {
-	after time.Duration
-	text  string
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,41 +18,19 @@ func TestKeepAliveConnectionsSurvive(t *testing.T) {
 	const clients, restarts = 20, 20
 	f, g := start(t, "plain", 1)
 	addr := g.Addr["web"]
-	halt := make(chan struct{})
-	var load sync.WaitGroup
-	var answered atomic.Int64
-	for range clients {
-		c := dial(t, addr)
-		load.Go(func() {
-			for {
-				select {
-				case <-halt:
-					return
-				default:
-				}
-				_, closes, err := c.post()
-				if err != nil || closes {
-					t.Errorf("a request was lost: %v (announced: %v)", err, closes)
-					return
-				}
-				answered.Add(1)
-			}
-		})
-	}
+	l := startLoad(t, clients, func(int) func() error { return dial(t, addr).postAndStay })
 	idle := dial(t, addr)
 	silent := dial(t, addr)
 	idle.mustPost(t)
 	for range restarts {
 		g = replace(f, g)
 	}
-	close(halt)
-	load.Wait()
+	l.end()
 	for _, c := range []*raw{idle, silent} {
 		if got, want := c.mustPost(t), fmt.Sprint(g.PID); got != want {
 			t.Errorf("idle connection: got %s, want %s", got, want)
 		}
 	}
-	t.Logf("%d requests over %d restarts, none lost", answered.Load(), restarts)
 	stop(f, g)
 }
 
@@ -95,37 +72,27 @@ func TestTenThousandIdleConnections(t *testing.T) {
 func TestAnnouncedConnectionsLoseNothing(t *testing.T) {
 	f, g := start(t, "announce", 1)
 	addr := g.Addr["web"]
-	halt := make(chan struct{})
-	var load sync.WaitGroup
 	var reconnects atomic.Int64
-	for range 20 {
-		load.Go(func() {
-			c := dial(t, addr)
-			defer func() { c.Close() }()
-			for {
-				select {
-				case <-halt:
-					return
-				default:
-				}
-				_, closes, err := c.post()
-				if err != nil {
-					t.Errorf("a request was lost: %v", err)
-					return
-				}
-				if closes {
-					c.Close()
-					c = dial(t, addr)
-					reconnects.Add(1)
-				}
+	conns := make([]*raw, 20)
+	l := startLoad(t, len(conns), func(i int) func() error {
+		conns[i] = dial(t, addr)
+		return func() error {
+			_, closes, err := conns[i].post()
+			if closes {
+				conns[i].Close()
+				conns[i] = dial(t, addr)
+				reconnects.Add(1)
 			}
-		})
-	}
+			return err
+		}
+	})
 	for range 3 {
 		g = replace(f, g)
 	}
-	close(halt)
-	load.Wait()
+	l.end()
+	for _, c := range conns {
+		c.Close() // it would linger
+	}
 	if reconnects.Load() == 0 {
 		t.Error("nothing was announced: the self-check was not pretended to fail")
 	}
@@ -155,29 +122,18 @@ func TestHijackedConnectionSaysGoodbye(t *testing.T) {
 // close: each loses nothing until it has been told.
 func TestStopAnnounces(t *testing.T) {
 	f, g := start(t, "plain", 1)
-	var load sync.WaitGroup
-	warm := make(chan struct{}, 10)
-	for range cap(warm) {
+	l := startLoad(t, 10, func(int) func() error {
 		c := dial(t, g.Addr["web"])
-		load.Go(func() {
-			for n := 0; ; n++ {
-				_, closes, err := c.post()
-				if err != nil {
-					t.Errorf("request %d was lost: %v", n, err)
-					return
-				}
-				if closes {
-					return
-				}
-				if n == 10 {
-					warm <- struct{}{}
-				}
+		c.mustPost(t)
+		return func() error {
+			_, closes, err := c.post()
+			if err == nil && closes {
+				return errTold
 			}
-		})
-	}
-	for range cap(warm) {
-		<-warm
-	}
+			return err
+		}
+	})
+	l.more(100)
 	stop(f, g) // which ends with success
-	load.Wait()
+	l.clients.Wait()
 }

@@ -87,8 +87,11 @@ func (p *pair) serve(name string, handler http.Handler, set func(string, *Server
 }
 
 // sendBy makes send the way to the new server.
-func (p *pair) sendBy(send sendFunc) {
-	p.oldRun().successor = func(context.Context) sender { return send }
+func (p *pair) sendBy(send sendFunc) { p.old.sendBy(send) }
+
+// sendBy makes send the way from s to its successor.
+func (s *Server) sendBy(send sendFunc) {
+	s.run.Load().successor = func(context.Context) sender { return send }
 }
 
 // A sendFunc is a sender to a successor that adopts everything.

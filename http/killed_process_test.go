@@ -71,13 +71,11 @@ type killed struct {
 
 func startKilled(t *testing.T, m moment, at int, secure bool, linger time.Duration) *killed {
 	t.Helper()
-	dir := t.TempDir()
-	k := &killed{t: t, tls: secure, seen: filepath.Join(dir, "seen")}
+	k := &killed{t: t, tls: secure, seen: filepath.Join(t.TempDir(), "seen")}
 	env := []string{"TEST_SEEN=" + k.seen, "TEST_MOMENT=" + string(m), fmt.Sprint("TEST_AT=", at), "TEST_LINGER=" + linger.String()}
 	if secure {
-		cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-		writeCertificate(t, cert, key, 1)
-		env = append(env, "TEST_CERT="+cert, "TEST_KEY="+key)
+		_, _, certEnv := certificate(t)
+		env = append(env, certEnv...)
 	}
 	k.f, k.old = start(t, "dying", 1, env...)
 	return k

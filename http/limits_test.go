@@ -1,7 +1,6 @@
 package restarthttp
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -83,13 +82,11 @@ func TestLimitsHoldAfterAMove(t *testing.T) {
 func move(t *testing.T, old, now *Server) {
 	t.Helper()
 	moves := 0
-	old.run.Load().successor = func(context.Context) sender {
-		return sendFunc(func(c net.Conn, state []byte) error {
-			moves++
-			c.SetDeadline(time.Time{}) // stays behind with the old process
-			return now.Adopt(c, state)
-		})
-	}
+	old.sendBy(func(c net.Conn, state []byte) error {
+		moves++
+		c.SetDeadline(time.Time{}) // stays behind with the old process
+		return now.Adopt(c, state)
+	})
 	if err := old.Shutdown(t.Context()); err != nil || moves != 1 {
 		t.Errorf("got %d moves, %v; want one", moves, err)
 	}

@@ -36,12 +36,10 @@ func BenchmarkRequestTLS(b *testing.B) {
 		next, _ := serve(b)
 		defer next.Close()
 		benchmarkTLS(b, addr, func() {
-			s.run.Load().successor = func(context.Context) sender {
-				return sendFunc(func(c net.Conn, state []byte) error {
-					c.SetDeadline(time.Time{})
-					return next.Adopt(c, state)
-				})
-			}
+			s.sendBy(func(c net.Conn, state []byte) error {
+				c.SetDeadline(time.Time{})
+				return next.Adopt(c, state)
+			})
 			if err := s.Shutdown(context.Background()); err != nil {
 				b.Fatal(err)
 			}

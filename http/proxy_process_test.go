@@ -3,20 +3,15 @@
 package restarthttp_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +20,13 @@ import (
 )
 
 // Proxies and clients of others, which try nothing twice.
+
+// startH2 starts a role that speaks HTTP/2, with a certificate.
+func startH2(t *testing.T, role string) (*proctest.Family, proctest.Generation) {
+	t.Helper()
+	_, _, env := certificate(t)
+	return start(t, role, 1, env...)
+}
 
 // patientServer gives clients of HTTP/2 on a slow machine the time to answer.
 func patientServer() *restarthttp.Server {
@@ -46,16 +48,6 @@ func serveH2TLS() error {
 	s.HTTP.Protocols.SetHTTP2(true)
 	s.CertFile, s.KeyFile = os.Getenv("TEST_CERT"), os.Getenv("TEST_KEY")
 	return restarthttp.Serve(context.Background(), s)
-}
-
-// startH2 starts the first generation of a role that speaks HTTP/2, with a
-// certificate.
-func startH2(t *testing.T, role string) (*proctest.Family, proctest.Generation) {
-	t.Helper()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeCertificate(t, cert, key, 1)
-	return start(t, role, 1, "TEST_CERT="+cert, "TEST_KEY="+key)
 }
 
 const nginxConf = `
@@ -108,21 +100,7 @@ func TestProxiesLoseNothing(t *testing.T) {
 			program := proctest.Program(t, tt.program, tt.program)
 			f, g := startH2(t, tt.role)
 			socket := tt.start(t, program, g.Addr["web"])
-			l := startLoad(t, 100, func() (func() error, error) {
-				c, err := net.Dial("unix", socket)
-				if err != nil {
-					return nil, err
-				}
-				t.Cleanup(func() { c.Close() })
-				r := &raw{c, bufio.NewReader(c)}
-				return func() error {
-					_, closes, err := r.post()
-					if closes {
-						err = errors.Join(err, errors.New("the connection closes"))
-					}
-					return err
-				}, nil
-			})
+			l := startLoad(t, 100, func(int) func() error { return dialUnix(t, socket).postAndStay })
 			for range proctest.RestartsBehindProxies(t) {
 				l.more(1000)
 				g = replace(f, g)
@@ -145,7 +123,7 @@ func TestGoClientsOfHTTP2LoseNothing(t *testing.T) {
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport, Timeout: proctest.Patience}
 			url := scheme + "://" + g.Addr["web"]
-			l := startLoad(t, 100, func() (func() error, error) {
+			l := startLoad(t, 100, func(int) func() error {
 				return func() error {
 					resp, err := client.Post(url, "text/plain", strings.NewReader("hello"))
 					if err != nil {
@@ -159,7 +137,7 @@ func TestGoClientsOfHTTP2LoseNothing(t *testing.T) {
 						return errors.New(resp.Proto + " " + resp.Status)
 					}
 					return nil
-				}, nil
+				}
 			})
 			for range proctest.RestartsBehindProxies(t) {
 				l.more(1000)
@@ -178,8 +156,8 @@ func TestCurlLosesNothing(t *testing.T) {
 	program := proctest.Program(t, "curl", "curl")
 	f, g := startH2(t, "h2tls")
 	url := fmt.Sprintf("https://%s/?[1-2000]", g.Addr["web"])
-	l := startLoad(t, 1, func() (func() error, error) {
-		return func() error { return runCurl(program, url, 2000) }, nil
+	l := startLoad(t, 1, func(int) func() error {
+		return func() error { return runCurl(program, url, 2000) }
 	})
 	for range proctest.RestartsBehindProxies(t) {
 		l.more(1)
@@ -206,51 +184,3 @@ func runCurl(program, url string, requests int) error {
 }
 
 func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
-
-// A load is requests of many clients.
-type load struct {
-	t        *testing.T
-	answered atomic.Int64
-	end      func()
-}
-
-// startLoad starts clients. Each makes one request after another by what dial
-// has returned, and ends with its first failure.
-func startLoad(t *testing.T, clients int, dial func() (request func() error, err error)) *load {
-	l := &load{t: t}
-	var halt atomic.Bool
-	var running sync.WaitGroup
-	l.end = sync.OnceFunc(func() {
-		halt.Store(true)
-		running.Wait()
-		t.Logf("%d requests", l.answered.Load())
-	})
-	t.Cleanup(l.end)
-	for range clients {
-		request, err := dial()
-		if err != nil {
-			t.Fatal(err)
-		}
-		running.Go(func() {
-			for !halt.Load() {
-				if err := request(); err != nil {
-					t.Errorf("a request was lost: %v", err)
-					return
-				}
-				l.answered.Add(1)
-			}
-		})
-	}
-	return l
-}
-
-// more waits for n more answers.
-func (l *load) more(n int64) {
-	l.t.Helper()
-	n += l.answered.Load()
-	for bound := time.Now().Add(proctest.Patience); l.answered.Load() < n; <-time.After(time.Millisecond) {
-		if l.t.Failed() || time.Now().After(bound) {
-			l.t.Fatal("no answers")
-		}
-	}
-}

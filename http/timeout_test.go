@@ -1,7 +1,6 @@
 package restarthttp
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,18 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 )
-
-// serveInBubble serves s from a listener in memory, and returns that. It is for
-// tests in which time is not real.
-func serveInBubble(t *testing.T, s *Server) *connListener {
-	t.Helper()
-	s.selfCheck = func() int { return 4096 } // the real one is shared with other tests
-	l := newConnListener(&net.TCPAddr{})
-	go s.Serve(l)
-	synctest.Wait()
-	t.Cleanup(func() { s.Close(); synctest.Wait() })
-	return l
-}
 
 // closedAfter returns how long it takes until the server closes the connection.
 func closedAfter(t *testing.T, client net.Conn) time.Duration {
@@ -106,13 +93,11 @@ func TestRestartsKeepNoSilentConnection(t *testing.T) {
 				}
 				next := generation()
 				serveInBubble(t, next)
-				now.run.Load().successor = func(context.Context) sender {
-					return sendFunc(func(c net.Conn, state []byte) error {
-						moves++
-						c.SetReadDeadline(time.Time{}) // stays behind with the old process
-						return next.Adopt(c, state)
-					})
-				}
+				now.sendBy(func(c net.Conn, state []byte) error {
+					moves++
+					c.SetReadDeadline(time.Time{}) // stays behind with the old process
+					return next.Adopt(c, state)
+				})
 				if err := now.Shutdown(t.Context()); err != nil {
 					t.Fatal(err)
 				}

@@ -12,9 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,26 +45,10 @@ func serveMoveTLS() error {
 // startMoveTLS returns the first generation and the file of what was answered.
 func startMoveTLS(t *testing.T) (f *proctest.Family, g proctest.Generation, seen string) {
 	t.Helper()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	seen = filepath.Join(dir, "seen")
-	writeCertificate(t, cert, key, 1)
-	f, g = start(t, "movetls", 1, "TEST_CERT="+cert, "TEST_KEY="+key, "TEST_SEEN="+seen)
+	seen = filepath.Join(t.TempDir(), "seen")
+	_, _, env := certificate(t)
+	f, g = start(t, "movetls", 1, append(env, "TEST_SEEN="+seen)...)
 	return f, g, seen
-}
-
-// size is how large a test is: what the environment says, for figures, or small.
-func size(t *testing.T, name string, small int) int {
-	t.Helper()
-	s := os.Getenv(name)
-	if s == "" {
-		return small
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 func dialTLS(t *testing.T, addr string, config *tls.Config) *raw {
@@ -105,31 +87,21 @@ func TestTLSConnectionsSurviveRestarts(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS13, tls.VersionTLS12} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			f, g, seen := startMoveTLS(t)
-			var clients sync.WaitGroup
-			stopped := make(chan struct{})
 			sent := make([]int, size(t, "TEST_TLS_CLIENTS", 8))
-			for i := range sent {
+			l := startLoad(t, len(sent), func(i int) func() error {
 				c := dialTLS(t, g.Addr["web"], &tls.Config{MaxVersion: version})
-				clients.Go(func() {
-					for {
-						select {
-						case <-stopped:
-							return
-						default:
-						}
-						if err := c.postBody(fmt.Sprintf("%d/%d", i, sent[i])); err != nil {
-							t.Errorf("client %d, request %d: %v", i, sent[i], err)
-							return
-						}
+				return func() error {
+					err := c.postBody(fmt.Sprintf("%d/%d", i, sent[i]))
+					if err == nil {
 						sent[i]++
 					}
-				})
-			}
+					return err
+				}
+			})
 			for range size(t, "TEST_TLS_RESTARTS", 4) {
 				g = replace(f, g)
 			}
-			close(stopped)
-			clients.Wait()
+			l.end()
 			stop(f, g)
 			checkSeen(t, seen, sent)
 		})

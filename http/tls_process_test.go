@@ -3,19 +3,12 @@
 package restarthttp_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -23,43 +16,10 @@ import (
 	"example.com/restart/internal/proctest"
 )
 
-// writeCertificate makes a certificate of the given serial number.
-func writeCertificate(t *testing.T, certFile, keyFile string, serial int64) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial),
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: der},
-		keyFile:  {Type: "PRIVATE KEY", Bytes: pkcs8},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func startTLS(t *testing.T) (f *proctest.Family, g proctest.Generation, cert, key string) {
 	t.Helper()
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writeCertificate(t, cert, key, 1)
-	f, g = start(t, "tls", 1, "TEST_CERT="+cert, "TEST_KEY="+key)
+	cert, key, env := certificate(t)
+	f, g = start(t, "tls", 1, env...)
 	return f, g, cert, key
 }
 
@@ -157,32 +117,25 @@ func TestHTTP2LosesNothing(t *testing.T) {
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
-	halt, done := make(chan struct{}), make(chan int, 1)
-	go func() {
-		n := 0
-		for ; ; n++ {
-			select {
-			case <-halt:
-				done <- n
-				return
-			default:
-			}
+	l := startLoad(t, 1, func(int) func() error {
+		return func() error {
 			resp, err := client.Get("https://" + addr)
 			if err != nil {
-				t.Errorf("request %d: %v", n, err)
-				continue
+				return err
 			}
-			io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
+			defer resp.Body.Close()
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				return err
+			}
 			if resp.ProtoMajor != 2 {
-				t.Errorf("request %d: %s", n, resp.Proto)
+				return errors.New(resp.Proto)
 			}
+			return nil
 		}
-	}()
+	})
 	for range 5 {
 		g = replace(f, g)
 	}
-	close(halt)
-	t.Log(fmt.Sprint(<-done, " requests"))
+	l.end()
 	stop(f, g)
 }

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -46,24 +45,7 @@ func TestVersionsReplaceEachOther(t *testing.T) {
 	install("early")
 	f := proctest.Start(t, "versions", exec.Command(program))
 	g := f.Serving(1, 2)
-	halt := make(chan struct{})
-	var load sync.WaitGroup
-	for range 8 {
-		c := dial(t, g.Addr["web"])
-		load.Go(func() {
-			for {
-				select {
-				case <-halt:
-					return
-				default:
-				}
-				if _, closes, err := c.post(); err != nil || closes {
-					t.Errorf("a request was lost: %v (announced: %v)", err, closes)
-					return
-				}
-			}
-		})
-	}
+	l := startLoad(t, 8, func(int) func() error { return dial(t, g.Addr["web"]).postAndStay })
 	idle, lines := dial(t, g.Addr["web"]), dial(t, g.Addr["count"])
 	idle.mustPost(t)
 	for i, version := range []string{"now", "early", "early", "now", "now", "early"} {
@@ -76,8 +58,7 @@ func TestVersionsReplaceEachOther(t *testing.T) {
 			t.Errorf("restart %d, session: got %q, want %q", i+1, got, want)
 		}
 	}
-	close(halt)
-	load.Wait()
+	l.end()
 	lines.Close()
 	f.Signal(g.PID, syscall.SIGTERM)
 	f.WaitEnd()

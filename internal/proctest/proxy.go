@@ -63,9 +63,11 @@ func StartProxy(t testing.TB, config, program string, args ...string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	exited := make(chan struct{})
+	go func() { cmd.Wait(); close(exited) }() // its status says that it was stopped
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait() // its status says that it was stopped
+		<-exited
 		if t.Failed() {
 			t.Logf("%s: %v\n%s", program, cmd.ProcessState, log.String())
 		}
@@ -77,26 +79,35 @@ func StartProxy(t testing.TB, config, program string, args ...string) string {
 			c.Close()
 			return socket
 		}
+		select {
+		case <-exited:
+			t.Fatalf("%s has ended", program)
+		default:
+		}
 		if time.Now().After(bound) {
 			t.Fatal(err)
 		}
 	}
 }
 
+// haproxyConf tries nothing twice. A slow machine must not make haproxy take a
+// server for dead.
 const haproxyConf = `
+global
+	stats socket unix@stats mode 600
 defaults
 	mode http
 	retries 0
 	no option redispatch
 	timeout connect 60s
+	timeout check 60s
 	timeout client 60s
 	timeout server 60s
-	http-reuse always
 frontend in
 	bind unix@socket %s
 	default_backend servers
 backend servers
-	server a %s
+%s
 `
 
 // StartHAProxy starts a haproxy that tries nothing twice, with these parameters for
@@ -104,5 +115,12 @@ backend servers
 // it listens.
 func StartHAProxy(t testing.TB, program, bind, server string) string {
 	t.Helper()
-	return StartProxy(t, fmt.Sprintf(haproxyConf, bind, server), program, "-db", "-f", "conf")
+	return StartHAProxyBackend(t, program, bind, "http-reuse always\nserver a "+server)
+}
+
+// StartHAProxyBackend is StartHAProxy with the lines of the backend "servers". The
+// socket for statistics is "stats" beside the one on which it listens.
+func StartHAProxyBackend(t testing.TB, program, bind, backend string) string {
+	t.Helper()
+	return StartProxy(t, fmt.Sprintf(haproxyConf, bind, backend), program, "-db", "-f", "conf")
 }

@@ -2,6 +2,7 @@ package restarthttp_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,9 +17,13 @@ type raw struct {
 	br *bufio.Reader
 }
 
-func dial(t *testing.T, addr string) *raw {
+func dial(t *testing.T, addr string) *raw { t.Helper(); return dialRaw(t, "tcp", addr) }
+
+func dialUnix(t *testing.T, path string) *raw { t.Helper(); return dialRaw(t, "unix", path) }
+
+func dialRaw(t *testing.T, network, addr string) *raw {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	c, err := net.Dial(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +39,15 @@ func (c *raw) post() (body string, closes bool, err error) {
 		return "", false, err
 	}
 	return c.answer()
+}
+
+// postAndStay is post for a connection that the server must not announce to close.
+func (c *raw) postAndStay() error {
+	_, closes, err := c.post()
+	if err == nil && closes {
+		err = errors.New("the server announces to close")
+	}
+	return err
 }
 
 // answer reads one response.
