@@ -16,25 +16,26 @@ import (
 // Set them before the first call of NewServer, ListenAndServe, Serve or Default.
 var (
 	// DefaultReadTimeout, DefaultWriteTimeout and DefaultMaxHeaderBytes are what
-	// NewServer sets. They have the values of a zero [http.Server]: no time-outs,
-	// and 1 MiB.
+	// NewServer sets. Unless the program changes them, there are no time-outs, and
+	// a header has at most 1 MiB, as with a zero [http.Server].
 	DefaultReadTimeout    time.Duration
 	DefaultWriteTimeout   time.Duration
 	DefaultMaxHeaderBytes = http.DefaultMaxHeaderBytes
 
-	// DefaultHammerTime is how long a drain may take under the Restarter that
-	// Default makes, see [restart.Options.HammerTime]: negative means for ever.
+	// DefaultHammerTime is the HammerTime of the Restarter that Default makes: how
+	// long a drain may take. Negative means without bound. See
+	// [restart.Options.HammerTime].
 	DefaultHammerTime = restart.DefaultHammerTime
 )
 
 // DefaultKeeper says whether the Restarter that Default makes keeps the PID of the
-// program, see [restart.Keeper]. As it is, in the first process of a container. Set
-// it before the first call of Default, and call Default early in main if what main
-// does before it serves should not be done twice.
+// program, see [restart.Keeper]. Unless the program changes it, only the first
+// process of a container does. Set it before the first call of Default. Where the
+// PID is kept, main runs twice up to that call, so call Default early.
 var DefaultKeeper = restart.KeeperAutomatic
 
-// DefaultMoveTLS is what NewServer and ListenAndServeTLS set in Server.MoveTLS.
-// Package endless has nothing of the kind.
+// DefaultMoveTLS is what NewServer and ListenAndServeTLS set in Server.MoveTLS. It is
+// not from package endless.
 var DefaultMoveTLS bool
 
 // settleTime is how long a successor waits for a ListenAndServe that claims an
@@ -50,13 +51,13 @@ const settleTime = time.Second
 //		log.Fatal(err)
 //	}
 //
-// The end of ctx is like SIGTERM. All servers are added before any is served; if
-// one cannot be, Serve returns an error that names it, nothing of them is served,
-// and the program should end.
+// The end of ctx has the effect of SIGTERM. Serve adds all servers before it starts
+// any. If it cannot add one, it starts none and returns an error that names that
+// one; the program should then end.
 //
-// Serve with no servers runs the Restarter for services that were added to it
-// otherwise. It may be called several times, but a successor takes an inherited
-// listener for removed that was not claimed before its first call.
+// Without servers, Serve runs the Restarter for services that the program has added
+// to it. Serve may be called several times. But all inherited listeners must be
+// claimed before its first call: a successor drops those that are not.
 func Serve(ctx context.Context, servers ...*Server) error { return shared.serve(ctx, servers...) }
 
 // ListenAndServe is [http.ListenAndServe] with a restart on SIGHUP. It returns
@@ -76,8 +77,8 @@ func ListenAndServe(addr string, handler http.Handler) error {
 }
 
 // ListenAndServeTLS is [http.ListenAndServeTLS] with a restart on SIGHUP. HTTP/2
-// is served as net/http does. Each generation reads the files anew. The result,
-// and the last line of main, are those of [ListenAndServe]:
+// is served as by net/http. Each generation reads the files anew. The result, and
+// the last line of main, are those of [ListenAndServe]:
 //
 //	if err := restarthttp.ListenAndServeTLS(addr, certFile, keyFile, handler); !errors.Is(err, http.ErrServerClosed) {
 //		log.Fatal(err) // without the test it would exit with status 1 after each good restart
@@ -87,11 +88,11 @@ func ListenAndServeTLS(addr, certFile, keyFile string, handler http.Handler) err
 }
 
 // ListenAndServe starts the server under the [Default] Restarter and returns when
-// the process has drained: [http.ErrServerClosed] if in good order. Several
-// servers may be started so, each in a goroutine, and all calls return together;
-// but [Serve] starts several with less. To end main, compare the result with
-// http.ErrServerClosed first: log.Fatal of it exits with status 1 after each good
-// restart. The function ListenAndServe shows the line.
+// the process has drained, with [http.ErrServerClosed] if that was in good order.
+// A program may start several servers in this way, each in a goroutine of its own,
+// and all calls return together; [Serve] is simpler for that. Do not give the
+// result to log.Fatal before you have compared it with http.ErrServerClosed: the
+// function [ListenAndServe] shows how.
 func (s *Server) ListenAndServe() error { return shared.listenAndServe(s) }
 
 // ListenAndServeTLS is like ListenAndServe, with TLS. It sets the fields TLS,
@@ -111,7 +112,7 @@ func (s *Server) addTo(r *restart.Restarter) (net.Addr, error) {
 		return nil, errors.New("restart/http: start a server: it is nil")
 	}
 	if s.HTTP == nil {
-		return nil, fmt.Errorf("restart/http: start server %q: its HTTP field is nil", s.Name)
+		return nil, fmt.Errorf("restart/http: start server %q: its HTTP field is nil: use NewServer or Wrap", s.Name)
 	}
 	addr := s.HTTP.Addr
 	switch {
@@ -151,17 +152,17 @@ type process struct {
 
 var shared process
 
-// Default returns the Restarter that [Serve] and the ListenAndServe methods use.
-// It makes one at the first call, unless SetDefault was called. A program can add
-// other services to it and ask it for its Status. Serve or the first
-// ListenAndServe runs it: do not call its Run.
+// Default returns the Restarter that [Serve] and the ListenAndServe methods use. Its
+// first call makes one, unless [SetDefault] was called. A program can add other
+// services to it and ask it for its Status. Do not call its Run: the first Serve or
+// ListenAndServe does.
 func Default() (*restart.Restarter, error) { return shared.get(settleTime) }
 
 // SetDefault makes [Serve] and the ListenAndServe methods use r, which the program
-// has made with Options of its own. It does not run r: the first of those does.
-// It must be called before them and before Default, and once; otherwise it returns
-// an error. If several goroutines call ListenAndServe, set
-// [restart.Options.SettleTime].
+// has made with Options of its own. Call it once, before all of them and before
+// [Default]; otherwise it returns an error. It does not run r: the first Serve or
+// ListenAndServe does. If several goroutines call ListenAndServe, set
+// [restart.Options.SettleTime] in r's Options.
 func SetDefault(r *restart.Restarter) error { return shared.set(r) }
 
 func (p *process) set(r *restart.Restarter) error {
@@ -171,7 +172,7 @@ func (p *process) set(r *restart.Restarter) error {
 	case r == nil:
 		return errors.New("restart/http: set the default Restarter: it is nil")
 	case p.restarter != nil || p.err != nil:
-		return errors.New("restart/http: set the default Restarter: there is one already")
+		return errors.New("restart/http: set the default Restarter: there is one already: call SetDefault once, before Default, Serve and ListenAndServe")
 	}
 	p.restarter = r
 	return nil

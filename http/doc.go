@@ -1,48 +1,49 @@
 // Package restarthttp serves HTTP in a program that can be restarted so that no
-// client notices. One changed import makes one of a program that calls
-// http.ListenAndServe.
+// client notices. It replaces the calls of [http.ListenAndServe] in an existing
+// program.
 //
-// The process is replaced on SIGHUP: a new one is started, takes over the
-// sockets, and the old one finishes what it had begun. How that works is told in
-// package example.com/restart.
+// SIGHUP replaces the process: a new one starts and takes over the sockets, and the
+// old one finishes the requests that have begun. Package example.com/restart
+// explains how.
 //
 // # Starting servers
 //
-// [Serve] starts one server or several and returns nil when the process was
-// replaced or stopped in good order. [ListenAndServe] and [ListenAndServeTLS]
-// keep the contract of net/http: they never return nil, and after good order
-// they return [http.ErrServerClosed].
+// [Serve] starts one or more servers and returns nil when the process was replaced
+// or stopped in good order. [ListenAndServe] and [ListenAndServeTLS] keep the
+// contract of net/http: they never return nil, and after a good end they return
+// [http.ErrServerClosed].
 //
-// All servers that are started so share one [restart.Restarter], see [Default],
-// and so one restart. Other services of the program, such as those of package
-// example.com/restart/tcp, must be added to the same Restarter: with two of them
-// in a process nothing can be restarted. A program with a Restarter of its own
-// adds a [Server] to it as it adds any other [restart.Service].
+// All servers started in these ways share one [restart.Restarter], which [Default]
+// returns, and restart together. Add the other services of the program, such as
+// those of package example.com/restart/tcp, to the same Restarter: a process with
+// two of them cannot restart. A program with a Restarter of its own adds a
+// [Server] to it like any other [restart.Service].
 //
 // # Connections
 //
-// Connections of HTTP/1 without TLS move to the new process, open, as soon as
-// they wait for a request. Their clients notice nothing: RemoteAddr stays, only
-// what the program keeps of a connection in memory (ConnContext) is made anew.
-// The time-outs of net/http hold on: IdleTimeout, or ReadHeaderTimeout before the
-// first request, in the new process's value or what is left of the old one's,
-// whichever is shorter.
+// HTTP/1 connections without TLS move to the new process, and stay open, as soon as
+// they wait for a request. Their clients notice nothing, and RemoteAddr stays the
+// same. What the program attaches to a connection by ConnContext is made anew. The
+// time-outs of net/http still apply: IdleTimeout, or ReadHeaderTimeout before the
+// first request. A move does not extend them: the wait ends after the new process's
+// time-out or after what was left of the old one's, whichever comes first.
 //
-// Connections of HTTP/1 with TLS move too if [Server.MoveTLS] is set in both
-// processes; docs/connections.md lists which. Other connections with TLS, and
-// those with HTTP/2, cannot move. Their clients are told to come
-// back, by "Connection: close" or GOAWAY, one after another. Until then and for
-// [Server.Linger] they are served by the old process. With HTTP/2 the GOAWAY that
-// names the last stream is sent when the client has answered a first one (RFC
-// 9113, section 6.8), so that a request on its way is answered.
+// HTTP/1 connections with TLS move too if [Server.MoveTLS] is set in both processes;
+// docs/connections.md lists which. Other connections with TLS, and HTTP/2
+// connections, cannot move. Their clients are told to reconnect, by "Connection:
+// close" or GOAWAY, one after another. The old process serves them until then, and
+// for [Server.Linger] afterwards. With HTTP/2 it sends the GOAWAY that names the
+// last stream only when the client has answered a first one (RFC 9113, section
+// 6.8), so that requests on their way are answered.
 //
-// A connection that a handler keeps for long, a WebSocket, an event stream or a
-// long poll, moves if the handler asks for that by [Keep]. Otherwise it is the
-// handler's to end. It learns of the drain by [restart.Draining]; for each
-// connection that is at another moment within the linger time, so that not all
-// clients come back at once.
+// A connection that a handler keeps for long (a WebSocket, an event stream, a long
+// poll) moves if the handler calls [Keep]. Otherwise the handler must end it.
+// [restart.Draining] tells it when, at a different moment for each connection
+// within the linger time, so that not all clients come back at once.
+//
+// # Health checks
 //
 // [ReadyHandler] and [LiveHandler] answer the checks of load balancers and
-// orchestrators. With [restart.Options.LameDuck] a server that is to stop sends
-// away its clients of HTTP/1 while it still serves them.
+// orchestrators. With [restart.Options.LameDuck] a server that is about to stop
+// sends its HTTP/1 clients away while it still serves them.
 package restarthttp

@@ -8,18 +8,20 @@ import (
 	"example.com/restart"
 )
 
-// Before keeps a hook that runs before what sig does, see
+// Before adds a hook that runs before what sig does, see
 // [restart.Restarter.Before]. [Serve] and the ListenAndServe methods register it
-// with the Restarter, and return its error. In a program with a Restarter of its
-// own that is never called, so the hook would never run: Serve, the method, then
-// fails. Use Restarter.Before there. Before returns an error if the server was
-// started already.
+// with the [Default] Restarter, and return the error if that fails. Before returns
+// an error if the server was started already.
+//
+// A program that adds the Server to a Restarter of its own must use
+// Restarter.Before instead. Otherwise the hook would never run, and so
+// [Server.Serve] fails.
 func (s *Server) Before(sig os.Signal, h restart.Hook) error {
 	return s.hooks.add(pendingHook{before, sig, h})
 }
 
-// After keeps a hook that runs after what sig does, see
-// [restart.Restarter.After]. Otherwise it is like Before.
+// After is like Before for a hook that runs after what sig does, see
+// [restart.Restarter.After].
 func (s *Server) After(sig os.Signal, h restart.Hook) error {
 	return s.hooks.add(pendingHook{after, sig, h})
 }

@@ -2,11 +2,11 @@ package restarthttp
 
 import "net/http"
 
-// BeginLameDuck implements [restart.LameDuck]: a Restarter calls it. From then on
-// each response of HTTP/1 tells its client that the connection closes after it,
-// so that the client's next request goes to whoever accepts its next connection.
-// Clients of HTTP/2, WebSockets and other connections that a handler keeps are
-// told when the drain begins.
+// BeginLameDuck implements [restart.LameDuck]: a Restarter calls it when the process
+// is about to stop. From then on each HTTP/1 response says that the connection
+// closes after it, so that the client's next request goes to a new connection, and
+// by a load balancer to another server. HTTP/2 clients, and those whose connection
+// a handler keeps, are told when the drain begins.
 func (s *Server) BeginLameDuck() { s.lameDuck.Store(true) }
 
 // sendAway is called before a handler writes its response. A request to upgrade

@@ -7,14 +7,15 @@ import (
 	"example.com/restart"
 )
 
-// ReadyHandler answers readiness checks: 200 while the service is available, see
-// [restart.Status.Ready], and 503 before r's process serves and from the moment
-// when it is to stop. A process that drains because it was replaced answers 200,
-// so a check over a connection that it still has does not fail in a restart.
+// ReadyHandler returns a handler for readiness checks. It answers 200 while the
+// service is available, see [restart.Status.Ready]. It answers 503 before r's
+// process serves and as soon as that is about to stop. A process that was replaced
+// answers 200 while it drains: a check over a connection that it still has must not
+// fail in a restart.
 //
 //	mux.Handle("GET /readyz", restarthttp.ReadyHandler(r))
 //
-// In a program that starts its servers with [Serve], r is that of [Default].
+// In a program that starts its servers with [Serve], r is what [Default] returns.
 func ReadyHandler(r *restart.Restarter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if s := r.Status(); !s.Ready {
@@ -25,9 +26,9 @@ func ReadyHandler(r *restart.Restarter) http.Handler {
 	})
 }
 
-// LiveHandler answers liveness checks: 200 if [restart.Restarter.Live] returns nil
-// before the request's context ends, which the client's time-out does, and 503
-// otherwise. It answers 200 while the process drains.
+// LiveHandler returns a handler for liveness checks. It answers 200 if
+// [restart.Restarter.Live] returns nil before the request's context ends, as it does
+// when the client gives up, and 503 otherwise. A process that drains is live.
 func LiveHandler(r *restart.Restarter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if err := r.Live(req.Context()); err != nil {

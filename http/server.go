@@ -15,8 +15,8 @@ import (
 	"example.com/restart"
 )
 
-// DefaultLinger is what zero means in Server.Linger while a successor serves.
-// When the process stops for good it is one second.
+// DefaultLinger is the linger time if Server.Linger is zero and a successor serves.
+// Without a successor it is one second.
 const (
 	DefaultLinger = 5 * time.Second
 	stopLinger    = time.Second
@@ -24,64 +24,65 @@ const (
 
 // A Server is an [http.Server] that can be restarted. Start it with [Serve] or
 // one of its ListenAndServe methods, or add it to a [restart.Restarter] of your
-// own: it is a [restart.Service]. It serves once, and must not be copied. All
-// fields must be set before; the methods may be called by several goroutines.
+// own: it is a [restart.Service]. It serves once, and must not be copied. Set its
+// fields before you start it. Several goroutines may call its methods.
 type Server struct {
-	// HTTP is the server to be restarted. All its fields may be set. It must not
-	// be started, shut down or closed by the program, and must not be nil.
-	// Starting the Server sets Handler, ConnState, ConnContext and BaseContext to
-	// functions that call what was there and, with TLS, replaces TLSConfig by a
-	// copy with the keys of session tickets that a predecessor has left.
+	// HTTP is the server to be restarted. It must not be nil. The program may set
+	// all its fields, but must not start it, shut it down or close it. When the
+	// Server starts, it wraps Handler, ConnState, ConnContext and BaseContext, and
+	// with TLS it replaces TLSConfig by a copy that has the predecessor's keys of
+	// session tickets.
 	HTTP *http.Server
 
-	// Name stands for the server's listener across restarts, see
-	// [restart.Restarter.Add]. Empty means the address, which is then fixed:
-	// another address is another listener. Set it if the address may change.
+	// Name identifies the server's listener across restarts, see
+	// [restart.Restarter.Add]. If it is empty, the address does, so that a new
+	// version with another address has another listener. Set Name if the address
+	// may change.
 	Name string
 
-	// CertFile and KeyFile are the files of a certificate and its key. Each
-	// generation reads them anew. If they are set, the server speaks TLS.
+	// CertFile and KeyFile are the files of a certificate and its key. If they are
+	// set, the server speaks TLS. Each generation reads the files anew.
 	CertFile, KeyFile string
 
-	// TLS makes the server speak TLS also if CertFile and KeyFile are empty. Its
+	// TLS makes the server speak TLS even if CertFile and KeyFile are empty. The
 	// certificates are then those of HTTP.TLSConfig.
 	TLS bool
 
-	// MoveTLS makes connections of HTTP/1 with TLS move to the successor like those
-	// without, if it has MoveTLS set too: TLS 1.3, and TLS 1.2 with AEAD cipher
-	// suites. Their keys then go from process to process, in memory only. In the
-	// successor such a connection is not a *tls.Conn, which ConnContext and
-	// ConnState must expect, and has no ExportKeyingMaterial. See
-	// docs/security.md for what that means, and docs/connections.md for what moves.
+	// MoveTLS lets HTTP/1 connections with TLS 1.3, or with TLS 1.2 and an AEAD
+	// cipher suite, move to a successor that has MoveTLS set too. Their keys then
+	// pass from process to process, in memory only. In the successor, ConnContext
+	// and ConnState get something else than a *tls.Conn for such a connection, and
+	// ExportKeyingMaterial does not work. docs/security.md says what that means for
+	// security, docs/connections.md what moves.
 	MoveTLS bool
 
-	// BeforeBegin, if not nil, is called with the address that the server is
-	// bound to, just before it starts to serve. In a successor that is before it
-	// has taken over, and it may yet fail to; [restart.Restarter.Serving] tells
-	// when it has. Only [Serve] and the ListenAndServe methods call BeforeBegin.
+	// BeforeBegin, if not nil, is called with the address that the server is bound
+	// to, just before the server starts. A successor has not taken over by then,
+	// and may yet fail to do so: [restart.Restarter.Serving] tells when it has.
+	// Only [Serve] and the ListenAndServe methods call BeforeBegin.
 	BeforeBegin func(address string)
 
-	// Linger is how long a connection that cannot move, once it has had its turn
-	// in a drain, stays open while it waits for a request. It is then closed,
-	// which loses a request that is on its way at that very moment. Where the
-	// process is replaced the turns are spread over half of that time, so that
-	// not all clients come back at once. Zero means DefaultLinger, and one
-	// second when the process stops for good. Negative means that such a
-	// connection is closed at once; requests that have begun are answered.
+	// Linger is how long a connection that cannot move stays open in a drain while
+	// it waits for a request. Then it is closed, and a request that is on its way
+	// at that very moment is lost. The time begins with the connection's turn: in a
+	// process that was replaced, the turns are spread over half of Linger, so that
+	// not all clients come back at once. Zero means DefaultLinger, or one second
+	// when the process stops for good. Negative means that such connections are
+	// closed at once; requests that have begun are answered.
 	//
-	// Whatever Linger is, no request begins when a quarter of
-	// [restart.Options.HammerTime], or ten seconds if that is less, is left of the
-	// drain: connections that wait for one are closed then.
+	// Whatever Linger is, connections that wait for a request are closed when a
+	// quarter of [restart.Options.HammerTime] is left of the drain, or ten seconds
+	// if that is less. No request begins after that.
 	//
-	// With HTTP/2, Linger bounds how long the client may take to answer that it
-	// begins no more streams. When it has, no request can be on its way, and the
-	// connection closes a second after its last stream at the latest. A negative
-	// Linger gives it no time: streams that are on their way are lost.
+	// With HTTP/2, Linger bounds the wait for the client's answer to the first
+	// GOAWAY. After the answer no request can be on its way, and the connection is
+	// closed at the latest a second after its last stream. A negative Linger gives
+	// the client no time: streams that are on their way are lost.
 	Linger time.Duration
 
 	// Logger receives events that no return value reports. Nil means the
-	// Restarter's logger, and slog.Default() without a Restarter. It is not for
-	// requests: those errors go to HTTP.ErrorLog.
+	// Restarter's logger, or slog.Default() without a Restarter. Errors of requests
+	// go to HTTP.ErrorLog instead.
 	Logger *slog.Logger
 
 	restarterLogger *slog.Logger // see SetLogger
@@ -94,12 +95,13 @@ type Server struct {
 	announced  atomic.Int64        // connections told to close
 	lameDuck   atomic.Bool
 
-	selfCheck func() int // nil means the function of that name
+	selfCheck func() int // for tests; nil means the function of that name
 }
 
-// NewServer returns a Server for the TCP address addr, ":http" if empty (":https"
-// with TLS), with the package's default time-outs. A nil handler means
-// http.DefaultServeMux.
+// NewServer returns a Server for the TCP address addr, with the settings of
+// [DefaultReadTimeout], [DefaultWriteTimeout], [DefaultMaxHeaderBytes] and
+// [DefaultMoveTLS]. An empty addr means ":http", or ":https" with TLS. A nil
+// handler means http.DefaultServeMux.
 func NewServer(addr string, handler http.Handler) *Server {
 	s := Wrap(&http.Server{
 		Addr:           addr,
@@ -112,13 +114,12 @@ func NewServer(addr string, handler http.Handler) *Server {
 	return s
 }
 
-// Wrap returns &Server{HTTP: s}. Add the result to a Restarter instead of s
-// itself: a bare http.Server is a [restart.Service] too, but all that its
-// Shutdown can do is to close idle connections at once, and the requests on
-// their way to them are lost.
+// Wrap returns &Server{HTTP: s}. Add the result to a Restarter, not s itself: a
+// bare http.Server is a [restart.Service] too, but its Shutdown closes idle
+// connections at once, and requests on their way to them are lost.
 func Wrap(s *http.Server) *Server { return &Server{HTTP: s} }
 
-var errNoHTTP = errors.New("restart/http: serve: the HTTP field of the Server is nil")
+var errNoHTTP = errors.New("restart/http: serve: the HTTP field of the Server is nil: use NewServer or Wrap")
 
 func (s *Server) speaksTLS() bool { return s.TLS || s.CertFile != "" || s.KeyFile != "" }
 
@@ -135,8 +136,9 @@ func (s *Server) logger() *slog.Logger {
 // SetLogger implements [restart.Logging].
 func (s *Server) SetLogger(l *slog.Logger) { s.restarterLogger = l }
 
-// Serve implements [restart.Service]: a Restarter calls it. It fails if Before or
-// After was called, whose hooks would never run.
+// Serve implements [restart.Service]: a Restarter calls it. It fails if the program
+// has added the Server to a Restarter of its own and has called [Server.Before] or
+// [Server.After]: those hooks would never run.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.once.Begin(l); err != nil {
 		return err
@@ -162,7 +164,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.HTTP.Serve(r.listener)
 }
 
-// checkCertificate says which file is wrong; ServeTLS would not.
+// checkCertificate returns an error that names the files; that of ServeTLS does not.
 func (s *Server) checkCertificate() error {
 	if s.CertFile == "" && s.KeyFile == "" {
 		return nil
@@ -173,9 +175,9 @@ func (s *Server) checkCertificate() error {
 	return nil
 }
 
-// Shutdown implements [restart.Service]: a Restarter calls it. It moves, announces
-// and finishes connections as the package documentation says. Hijacked
-// connections are not waited for.
+// Shutdown implements [restart.Service]: a Restarter calls it. It moves connections,
+// tells clients to reconnect, and finishes requests, as the package documentation
+// says. It does not wait for hijacked connections; the Restarter does.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.HTTP == nil {
 		return nil
@@ -188,7 +190,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.HTTP.Shutdown(ctx) // never served
 }
 
-// Close closes the listener and all connections at once but those that are
+// Close closes the listener and all connections at once, except those that are
 // hijacked or on their way to the successor. A Restarter calls it when a drain
 // takes too long, see [restart.Options.HammerTime].
 func (s *Server) Close() error {
@@ -205,10 +207,10 @@ func (s *Server) Close() error {
 }
 
 // Adopt implements [restart.Adopter]: a Restarter calls it with a connection that
-// the server of the same name in the predecessor has handed over. A nil state
-// means a connection of HTTP/1 without TLS that waits for a request. Adopt
-// refuses, and leaves c as it was, when it does not know the state, and
-// when the server speaks TLS.
+// the same server in the predecessor has handed over. state says what is to be
+// known of the connection; nil means that it has HTTP/1 without TLS and waits for a
+// request. Adopt returns an error, and leaves c as it was, if this server cannot
+// serve the connection.
 func (s *Server) Adopt(c net.Conn, state []byte) error {
 	r := s.run.Load()
 	if r == nil {
@@ -217,7 +219,8 @@ func (s *Server) Adopt(c net.Conn, state []byte) error {
 	return r.adopt(c, state)
 }
 
-// AdoptedKinds implements [restart.KindAdopter]: a Restarter calls it.
+// AdoptedKinds implements [restart.KindAdopter]: a Restarter calls it to tell the
+// predecessor which connections Adopt takes besides HTTP/1 without TLS.
 func (s *Server) AdoptedKinds() []string {
 	r := s.run.Load()
 	if r == nil || r.mover.check() != nil {
@@ -230,10 +233,10 @@ func (s *Server) AdoptedKinds() []string {
 	return kinds
 }
 
-// RegisterOnShutdown is [http.Server.RegisterOnShutdown]: f is called, in a
-// goroutine of its own, when a drain begins, so that it can end what would
-// otherwise go on for long. A function that was registered with HTTP itself is
-// called in the end only, when no request may begin any more.
+// RegisterOnShutdown is like [http.Server.RegisterOnShutdown]: it makes a drain call
+// f at its beginning, in a goroutine of its own, so that f can end what would
+// otherwise go on for long. Functions that are registered with the HTTP field are
+// called only at the end, when no request may begin any more.
 func (s *Server) RegisterOnShutdown(f func()) { s.onShutdown.add(f) }
 
 // callbacks are what RegisterOnShutdown collects.
@@ -257,6 +260,6 @@ func (c *callbacks) call() {
 	}
 }
 
-// Announced returns how many connections were told to close because they could
-// not move. [restart.Restarter.Status] adds it up.
+// Announced returns how many clients were told to reconnect because their connection
+// could not move. [restart.Restarter.Status] has the sum over all services.
 func (s *Server) Announced() int { return int(s.announced.Load()) }

@@ -172,9 +172,9 @@ func (s *Server) State() ([]byte, error) {
 	return s.tickets.state()
 }
 
-// Restore implements [restart.Stateful]. Without the keys clients only have to do
-// a full handshake, so a state that it does not understand is logged and is no
-// error.
+// Restore implements [restart.Stateful]: it takes over the predecessor's keys of TLS
+// session tickets. A state that it does not understand is logged and no error:
+// without the keys, clients only have to do a full handshake.
 func (s *Server) Restore(state []byte) error {
 	if !s.speaksTLS() || len(state) == 0 {
 		return nil
