@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The new process's side of a move. A connection that comes waits outside
-// net/http for the first byte of its next request, and goes to net/http then.
+// The new process's side of a move. A connection that has moved waits outside
+// net/http for the first byte of its next request. Then net/http gets it.
 
 var errNotYet = errors.New("restart/http: adopt a connection: the server does not serve yet")
 
@@ -41,8 +41,9 @@ func (r *run) adopt(socket net.Conn, state []byte) error {
 	return nil
 }
 
-// resume has net/http read a request that is not over once more. It reports
-// false, and leaves c to the caller, if it cannot.
+// resume has net/http read the request of c, which is not over, once more. It
+// reports false, and leaves c to the caller, if it cannot. dead says that the
+// handler is to see an end.
 func (r *run) resume(c *conn, q *keptRequest, dead bool) bool {
 	k := resumeKept(c, q)
 	k.dead.Store(dead)
@@ -117,8 +118,9 @@ func (p *parked) admit(c *conn) bool {
 	if p.stopped {
 		return false
 	}
-	// net/http serves several listeners side by side. It gets this one when
-	// somebody comes, and ends serving with the others.
+	// net/http serves several listeners side by side. It gets this one when the
+	// first connection comes, and stops serving it with the others. All this is
+	// done under the lock: a drain that has stopped admitting must know of c.
 	p.start.Do(func() { p.serving.Go(func() { _ = p.serve(p) }) })
 	p.conns.add(c)
 	p.waits.Go(func() {

@@ -17,7 +17,7 @@ const (
 	chunkTrailer                   // after the last chunk, at the beginning of a line
 	chunkField                     // within such a line
 	chunkOver                      // after the body
-	chunkBroken                    // this is no such body
+	chunkBroken                    // this is not such a body
 )
 
 // between reports whether the next byte begins a chunk.

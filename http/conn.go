@@ -17,21 +17,21 @@ type conn struct {
 	net.Conn // the socket, or what mover.attach has made of it
 	home     *conns
 	tapped   *tapped // Conn, if it is one
-	http2    *goAway // what is read and written goes through it; nil: no HTTP/2, or TLS
+	http2    *goAway // reads and writes go through it; only HTTP/2 without TLS has it
 
 	kept     atomic.Pointer[kept] // see Keep; nil for most
 	snapshot []byte               // the head of a request that may be given to Keep; its handlers' alone
 
 	ahead []byte  // read before net/http had the connection; the reader's alone
-	first [1]byte // what ahead refers to
+	first [1]byte // the backing array of ahead after awaitByte
 
 	mu      sync.Mutex
 	life    life
 	asked   time.Time // the read deadline that net/http asked for last
 	limited limited
-	release func()  // gives the turn back that the drain gave; nil without one
+	release func()  // gives back the turn that the drain gave; nil without one
 	signal  signal  // tells handlers of the drain
-	goAway  *goAway // ends a connection with HTTP/2
+	goAway  *goAway // ends an HTTP/2 connection, with TLS or without
 
 	interrupted bool // a deadline in the past is in force, to end a read of kept's
 }
@@ -75,8 +75,8 @@ func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
 	return release, err
 }
 
-// limitLocked puts a read deadline in force. net/http sets none where there is
-// none several times in each request; that is not worth the runtime's lock.
+// limitLocked puts a read deadline in force. Several times in each request net/http
+// clears a deadline that is not set; that is not worth the runtime's lock.
 func (c *conn) limitLocked(t time.Time) error {
 	if c.interrupted || t.IsZero() && c.limited == limitedNot {
 		return nil
@@ -224,7 +224,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return err
 }
 
-// SetDeadline covers reading too.
+// SetDeadline sees to the read deadline as SetReadDeadline does.
 func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

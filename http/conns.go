@@ -21,7 +21,7 @@ type conns struct {
 
 	moveKept atomic.Bool // departKept can move them
 
-	announced func() // counts a connection whose client was told to go; nil: nobody counts
+	announced func() // counts a client that was told to reconnect; nil: nobody counts
 
 	linger atomic.Int64 // a time.Duration, from the beginning of the drain on
 
@@ -70,7 +70,7 @@ func (s *conns) remove(c *conn) {
 	}
 }
 
-// become notes that c is none of HTTP/1 any more.
+// become moves c to another class.
 func (s *conns) become(c *conn, to class) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,6 +84,7 @@ func (s *conns) become(c *conn, to class) {
 	s.wakeIfNoneLocked(cl)
 }
 
+// wakeIfNoneLocked ends the waits for the end of a class that has come.
 func (s *conns) wakeIfNoneLocked(of class) {
 	if s.size[of] == 0 && s.gone[of] != nil {
 		close(s.gone[of])

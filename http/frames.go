@@ -11,7 +11,7 @@ type frames struct {
 	n      int      // how long that is
 	within bool     // a message has begun and its last frame has not
 	closes bool     // there was a close frame
-	broken bool     // these are no frames, or a part of one was lost
+	broken bool     // these are not frames, or a part of one was lost
 }
 
 // whole reports whether what was followed so far is a number of whole messages,

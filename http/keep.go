@@ -7,56 +7,65 @@ import (
 	"strings"
 )
 
-// ErrMoved is what reading from a WebSocket returns that moves to the successor,
-// and writing to it after the handler has closed it. See [Keep].
+// ErrMoved is the error of a read from a WebSocket that is to move to the successor,
+// and of a write after the handler has closed it. See [Keep].
 var ErrMoved = errors.New("restart/http: the connection moves to the successor")
 
 // Keep lets a restart continue what the handler of r is about to begin: a
 // WebSocket, an event stream, or the wait of a long poll. The handler calls it
 // before it writes anything or upgrades. When the process is replaced, the
-// connection moves, and the successor calls its own handler with the same request,
-// which calls Keep in turn. There, resumed is true and left is what save has
-// returned, nil if that was nothing or save was nil. The client notices nothing:
-// the second handshake or response header is not sent.
+// connection moves, and the successor calls its own handler with the same request.
+// That handler calls Keep too. There, resumed is true, and left is what save
+// returned in the old process; a nil save leaves nil. The client notices nothing: the
+// second handshake or response header is not sent.
 //
-// It is the handler's choice because it must expect to be called twice for one
-// request: a user who is resumed has not come anew, and has not left when
-// the old handler returns. Middleware runs twice, too; see [Resumed].
+// A handler must ask for this because it is then called twice for one request: a
+// user who is resumed has not come anew, and has not left when the old handler
+// returns. Middleware runs twice, too; see [Resumed].
+//
+// # WebSockets
 //
 // A WebSocket (RFC 6455) moves at the end of a message, with any library that reads
-// from the hijacked connection when it wants more. Its read then fails with an
-// error that wraps [ErrMoved]; no further message comes here. The handler should
-// finish what it has in hand, which it can still write, and close the WebSocket:
-// that moves the connection instead of closing it. A close frame that is written
-// meanwhile is not sent. save is called in the course of that Close, after the
-// last write has succeeded or failed with ErrMoved, so a count of what was
-// written is exact. A library that keeps the error to itself leaves [Moved] to
-// ask. A handler that does not close is not waited for longer than 10 s.
+// from the hijacked connection when it wants more. The handler's read then fails
+// with an error that wraps [ErrMoved], and no further message comes here. The
+// handler should finish what it has in hand, which it can still write, and close
+// the WebSocket. That moves the connection instead of closing it; a close frame
+// that is written meanwhile is not sent. A handler that does not close has 10
+// seconds.
 //
-// A stream or a long poll moves when the handler returns. It should do that,
-// without a last word, as soon as [restart.Draining] is closed. The response of a
-// stream stays open for the successor's handler; it must be chunked, without
-// compression. A long poll that has answered nothing yet begins anew in the
-// successor. So a handler that means an empty answer must say so by status 204.
+// The Close calls save. By then the last write has succeeded or failed with
+// ErrMoved, so a count of what was written is exact. Where a library does not pass
+// the error on, ask [Moved].
 //
-// What cannot move is told by restart.Draining in its turn, and a handler should
-// then say goodbye (status 1001): all connections when the process stops
-// for good, when the successor does not serve this listener or is built with an
-// older version of this package, and when the request came by TLS without
-// Server.MoveTLS, by HTTP/2, or had a body. So are WebSockets whose compression
-// remembers earlier messages, whose handler uses the connection below (NetConn,
-// SyscallConn), and those that are in the middle of a message for longer than
-// Server.Linger and one second. If the
-// handler of the successor does not call Keep, or answers anything else than
-// before, a WebSocket gets status 1012 (Service Restart) and a stream ends.
+// # Streams and long polls
 //
-// After ErrMoved the handler is called once more in any case: here if the
-// successor refuses the connection. The one exception is a successor that dies
-// while it takes the connection: the connection is closed.
+// A stream or a long poll moves when the handler returns. The handler should return
+// as soon as [restart.Draining] is closed, without writing anything more. The
+// response of a stream stays open for the successor's handler; it must be chunked
+// and not compressed. A long poll that has answered nothing yet begins anew in the
+// successor. So a handler that means to answer nothing must say so by status 204.
 //
-// The request's header and what save returns may have 20 KiB together, with TLS
-// 14 KiB less three times the client's certificates. save must not write to the
-// connection.
+// # What does not move
+//
+// The handler of a connection that cannot move learns of the drain by
+// restart.Draining, and should say goodbye, with status 1001 on a WebSocket. No
+// connection moves when the process stops for good, or when the successor does not
+// serve this listener or has an older version of this package. Nor does one whose
+// request came by HTTP/2, by TLS without Server.MoveTLS, or with a body. Nor does a
+// WebSocket whose compression remembers earlier messages, whose handler uses the
+// connection below (NetConn, SyscallConn), or that is in the middle of a message
+// for longer than Server.Linger and one second.
+//
+// If the successor's handler does not call Keep, or answers anything else than the
+// old one, a WebSocket gets status 1012 (Service Restart), and a stream ends.
+//
+// If the successor refuses the connection, the handler is called again in this
+// process. If the successor dies while it takes the connection, the connection is
+// closed, and no handler is called.
+//
+// The request's header and what save returns may have 20 KiB together; with TLS, 14
+// KiB less three times the size of the client's certificates. save must not write to
+// the connection.
 func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 	c := connOf(r.Context())
 	if c == nil {
@@ -87,18 +96,19 @@ func Keep(r *http.Request, save func() []byte) (left []byte, resumed bool) {
 	return nil, false
 }
 
-// Moved reports whether the connection of a request that was given to [Keep] goes
-// on in another process, or will. It is for code that learns of the end of a
-// connection without the error, such as a callback of a WebSocket library. ctx is
-// the request's context.
+// Moved reports whether a connection that was given to [Keep] has moved to the
+// successor or is about to. ctx is the request's context. Moved is for code that
+// learns of the end of a connection without the error, such as a callback of a
+// WebSocket library.
 func Moved(ctx context.Context) bool {
 	k := keptOf(ctx)
 	return k != nil && k.over.Load()
 }
 
-// Resumed reports whether ctx is the context of a request that a handler of the
-// predecessor has given to [Keep]. It is for middleware: such a request has been
-// logged, counted and admitted once, and a ticket that it carries is used up.
+// Resumed reports whether a handler has given this request to [Keep] before, mostly
+// in the predecessor. ctx is the request's context. Resumed is for middleware: such
+// a request has already been logged, counted and admitted, and a one-time ticket
+// that it carries is used up.
 func Resumed(ctx context.Context) bool {
 	k := keptOf(ctx)
 	return k != nil && k.from != nil

@@ -22,7 +22,7 @@ type run struct {
 	successor func(context.Context) sender
 	sender    atomic.Pointer[sender] // set while connections move
 	draining  atomic.Bool
-	resumes   atomic.Bool // a request has moved here that was not over
+	resumes   atomic.Bool // a request that was not over has moved here
 }
 
 // newRun puts a run between l and net/http.
@@ -33,9 +33,8 @@ func newRun(s *Server, l net.Listener) *run {
 	r.conns.departKept = r.departKept
 	r.conns.announced = func() { s.announced.Add(1) }
 	r.parked = newParked(l.Addr(), r.conns, s.HTTP.Serve)
-	// The self-check that this makes has its place here, while nobody waits yet:
-	// a drain has no time for it, and it brings into memory the code that the
-	// first requests will need.
+	// This runs the self-checks. Now nobody waits for them; in a drain many would.
+	// And they load the code that the first requests need.
 	r.mover = moverOf(s)
 	switch m := r.mover.(type) {
 	case plainMover:
@@ -137,8 +136,8 @@ func unwrap(nc net.Conn) *conn {
 	return c
 }
 
-// takeOut takes the connection of a probe from net/http, see conn.takeOut. The
-// program's connState sees that net/http has no more to do with it.
+// takeOut takes the connection of a probe from net/http, see conn.takeOut. It tells
+// the program's connState that net/http has closed the connection.
 func (r *run) takeOut(w http.ResponseWriter, req *http.Request, connState func(net.Conn, http.ConnState)) bool {
 	c := connOf(req.Context())
 	if c == nil {

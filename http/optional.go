@@ -10,7 +10,7 @@ import (
 // These methods are what net/http, handlers and io.Copy look for in a
 // connection beside those of net.Conn.
 
-// NetConn returns the connection below. Who has it may set deadlines on it.
+// NetConn returns the connection below. Whoever has it may set deadlines on it.
 func (c *conn) NetConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()

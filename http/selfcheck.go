@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// selfCheck returns the size of net/http's empty read buffer, and zero if
-// net/http does not behave any more as life.go relies on. It is tried out once in
-// a process, over memory: a tiny server answers one request, and the wait for the
-// next one is ended, first with nothing in net/http's buffer, then with one stray
-// byte in it, then with a whole request line. Only the first connection may come
-// up for a move, and the client may have seen nothing but the response. Under a
-// net/http that does otherwise, connections are announced and closed instead.
+// selfCheck returns the size of net/http's empty read buffer, or zero if net/http
+// does not behave as life.go relies on. A process tries that once, in memory: a tiny
+// server answers one request, and the wait for the next one is ended, first with
+// nothing in net/http's buffer, then with one stray byte in it, then with a whole
+// request line. Only the first connection may come up for a move, and the client
+// may see nothing but the response. If net/http does otherwise, connections are
+// announced and closed, not moved.
 var selfCheck = sync.OnceValue(func() int {
 	moved, whole, buffer := tryMove("")
 	if !moved || !whole {
