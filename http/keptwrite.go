@@ -54,6 +54,7 @@ func (k *kept) write(p []byte) (done int, err error) {
 	return k.writeLocked(p)
 }
 
+// writeLocked continues the response. It and all that it calls need k.writing.
 func (k *kept) writeLocked(p []byte) (done int, err error) {
 	for len(p) > 0 && err == nil {
 		var n int
