@@ -3,7 +3,7 @@ package handshake
 import "time"
 
 // lookEvery is how often somebody who waits for the end of a process looks whether
-// it is still to wait.
+// it is still to wait, unless a test says so.
 const lookEvery = 250 * time.Millisecond
 
 // guard ends receiving when the process that serves has ended, and the channel has
@@ -13,9 +13,9 @@ func (s *Successor) guard() {
 	s.unguard()
 	quit := make(chan struct{})
 	s.unwatch = func() { close(quit) }
-	conn, ended := s.Conn, s.ended()
+	conn, ended, look := s.Conn, s.ended(), s.look
 	go func() {
-		for !ended(lookEvery) {
+		for !ended(look) {
 			select {
 			case <-quit:
 				return
@@ -24,7 +24,7 @@ func (s *Successor) guard() {
 		}
 		select {
 		case <-quit:
-		case <-time.After(lookEvery):
+		case <-time.After(look):
 			conn.EndRecv()
 		}
 	}()

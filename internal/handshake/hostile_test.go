@@ -77,6 +77,7 @@ func leadHostile(t *testing.T, script []byte) error {
 		Again:     func() bool { return false },
 		Passed:    func(Step) {},
 		Log:       slog.New(slog.DiscardHandler),
+		look:      time.Millisecond,
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

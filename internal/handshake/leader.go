@@ -5,6 +5,7 @@
 package handshake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ type Leader struct {
 	Passed func(Step)
 
 	Log *slog.Logger
+
+	look time.Duration // 0: lookEvery
 }
 
 // Lead starts a successor, leaves it the manifest and leads it up to the point
@@ -58,6 +61,7 @@ type Leader struct {
 // deadline counts. The error is a *Failure.
 func (l *Leader) Lead(ctx context.Context, m *Manifest) (*Successor, error) {
 	a := &attempt{leader: l, tail: new(spawn.Tail)}
+	a.look = cmp.Or(l.look, lookEvery)
 	err := a.lead(ctx, m)
 	defer a.unguard()
 	if err == nil {

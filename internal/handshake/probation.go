@@ -76,7 +76,7 @@ func (s *Successor) Abort(reason error, quit <-chan struct{}) {
 	_ = s.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(reason.Error())}) // it may be gone
 	s.Conn.Close()
 	defer s.Release()
-	for !s.proc.Wait(lookEvery) {
+	for !s.proc.Wait(s.look) {
 		select {
 		case <-quit:
 			return

@@ -19,6 +19,7 @@ type Successor struct {
 	speaker *spawn.Handle // of PID if that was not started by us, else nil
 	met     bool          // the process that serves has spoken
 	unwatch func()        // ends what guard began, nil: nothing
+	look    time.Duration // see lookEvery
 }
 
 // Signal sends a signal to the process that serves, not to its wrapper.
