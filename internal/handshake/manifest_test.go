@@ -4,7 +4,6 @@ package handshake
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -12,28 +11,28 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// Many names must not get around the bound of each.
+// Many names must not get around the bound of each: their bytes, and those of the
+// names, count together.
 func TestStatesAreBoundedInSum(t *testing.T) {
-	m := Manifest{States: make(map[string][]byte)}
 	pieces := make(map[string][]byte)
-	name := 0
-	add := func(size int) error {
-		name++
-		// The bytes are not looked at, so one name's are another's.
-		payload, err := json.Marshal(wire.State{Name: strconv.Itoa(name), Data: make([]byte, size), Last: true})
+	data := make([]byte, 1000)
+	// As after many states. What is left has room for three more.
+	size := len("a") + len(data)
+	m := Manifest{States: make(map[string][]byte), stateSize: transfer.MaxStates - 3*size}
+	add := func(name string) error {
+		payload, err := json.Marshal(wire.State{Name: name, Data: data, Last: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = m.addState(wire.Frame{Type: wire.TypeState, Payload: payload}, pieces)
-		clear(m.States) // the test needs less memory
-		return err
+		return m.addState(wire.Frame{Type: wire.TypeState, Payload: payload}, pieces)
 	}
-	for range transfer.MaxStates/transfer.MaxState - 1 {
-		if err := add(transfer.MaxState); err != nil {
-			t.Fatal(err)
+	for _, name := range []string{"a", "b", "c"} {
+		if err := add(name); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	if err := add(transfer.MaxState); err == nil || !strings.Contains(err.Error(), "all services") {
+	data = nil // a name alone is too much
+	if err := add("d"); err == nil || !strings.Contains(err.Error(), "all services") {
 		t.Errorf("got %v, want that all states are too large", err)
 	}
 }
