@@ -18,6 +18,7 @@ func FuzzRead(f *testing.F) {
 		tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_256_GCM_SHA384, tls.TLS_CHACHA20_POLY1305_SHA256,
 		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
 	}
+	const tls13 = 3 // so many of them
 	f.Fuzz(func(t *testing.T, which, typ byte, plain, rest []byte, cut uint16) {
 		state, p := newPeer(t, ids[int(which)%len(ids)])
 		m := new(memory)
@@ -32,6 +33,13 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, err := io.ReadAll(c)
+		if which %= byte(len(ids)); which < tls13 && typ == 0 {
+			// The last byte that is not 0 is the type (RFC 8446, 5.4): what was sent
+			// is a record of another type, with padding.
+			if inner := bytes.TrimRight(plain, "\x00"); len(inner) > 0 {
+				plain, typ = inner[:len(inner)-1], inner[len(inner)-1]
+			}
+		}
 		sent := append(bytes.Clone(plain), "after"...)
 		if !bytes.HasPrefix(sent, got) && !bytes.Equal(got, []byte("after")) {
 			t.Fatalf("got %q, which nobody has sent", got)
