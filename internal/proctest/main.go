@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +55,8 @@ func Main(m *testing.M, roles map[string]func()) (code int) {
 		return 0
 	}
 	flag.Parse()
+	// Under nohup children would be started with SIGHUP ignored, and tests send it.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	// What a successor leaves when its parent has ended becomes our child.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Fprintln(os.Stderr, "proctest:", err)
