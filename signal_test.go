@@ -412,10 +412,10 @@ func TestRestartRunsTheHooksOfSIGHUP(t *testing.T) {
 	if !ok || re.Phase != PhaseHooks || !errors.Is(err, invalid) {
 		t.Errorf("got %v, want the veto", err)
 	}
+	x.settled()
 	if st := x.r.Status(); st.State != StateServing || !errors.Is(st.LastError, invalid) {
 		t.Errorf("got %v, %v; want serving and the veto", st.State, st.LastError)
 	}
-	x.settled()
 	veto = nil
 	if err := x.r.Restart(t.Context()); err != nil {
 		t.Error(err)
