@@ -248,17 +248,20 @@ func (s stream) holds(n int) bool {
 }
 
 // idle reports whether the connection waits for a request when the first n bytes
-// are sent and all that they ask for is answered.
+// are sent and all that they ask for is answered. It does not after empty lines:
+// net/http may have read them, as the beginning of a request that has yet to come.
 func (s stream) idle(n int, released bool) bool {
+	empty := false
 	for i, p := range s.parts {
 		if s.ends[i] > n {
-			return s.ends[i]-len(p.text) == n
+			return s.ends[i]-len(p.text) == n && !empty
 		}
 		if p.unsure || p.held && !released {
 			return false
 		}
+		empty = p.kind == partEmpty
 	}
-	return true
+	return !empty
 }
 
 // unsure reports whether any part is.
