@@ -40,6 +40,7 @@ type loop struct {
 	onTrial    trial                // while the predecessor is in StateProbation
 	drain      *drain               // from StateDraining on
 	receivers  []*transfer.Receiver // of what earlier generations send
+	passes     sync.WaitGroup       // that give the successor channels which came in StateDraining
 	disowned   bool                 // the predecessor serves on: sockets' files and PID file are not ours
 	exited     bool                 // the process that package restarttest fakes has ended
 	lastError  error                // of the last restart, nil if it did not fail
@@ -115,6 +116,7 @@ type (
 	// From the drain.
 	successorDied struct{}
 	drainEnded    struct{ err error }
+	drained       struct{ err error } // the drain has ended, and nothing is left to be passed on
 )
 
 func (l *loop) handle(m message) {
@@ -178,6 +180,8 @@ func (l *loop) handle(m message) {
 	case successorDied:
 		l.reportSuccessorDied()
 	case drainEnded:
+		l.awaitPasses(m.err)
+	case drained:
 		l.finish(m.err)
 	case inLoop:
 		m(l)

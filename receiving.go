@@ -16,24 +16,23 @@ import (
 
 // receiveOn begins to take what an earlier generation sends on conn.
 func (l *loop) receiveOn(conn *channel.Conn, source wire.Source) {
-	if l.state == StateStopped {
-		conn.Close()
+	switch {
+	case l.state == StateStopped:
+		transfer.Decline(conn, errEnding)
 		return
-	}
-	if len(l.receivers) >= maxReceivers {
+	case len(l.receivers) >= maxReceivers:
 		l.log.Error("restart: cannot open a channel that was passed on", "error", errReceivers)
-		conn.Close()
+		transfer.Decline(conn, errReceivers)
 		return
 	}
 	if p := source.Progress; p.Generation > 0 && p.Connections >= 0 {
 		l.r.noteConnections(p.Generation, p.Connections)
 	}
-	r := transfer.Receive(conn, source, recipient{l.r, l.mail}, l.log)
 	if l.state == StateDraining && l.successor != nil {
-		l.goroutines.Go(l.passOn([]*transfer.Receiver{r}))
+		l.passes.Go(l.passOnUnread(conn, source))
 		return
 	}
-	l.receivers = append(l.receivers, r)
+	l.receivers = append(l.receivers, transfer.Receive(conn, source, recipient{l.r, l.mail}, l.log))
 }
 
 // maxReceivers bounds the earlier generations that are received from. Each takes a
@@ -59,19 +58,38 @@ func (l *loop) awaitReceivers() {
 	})
 }
 
-// passOn returns a function that passes receivers on to the successor.
+// passOn returns a function that passes receivers on to the successor. When that has
+// returned, the loop knows every channel that was passed on to this process.
 func (l *loop) passOn(receivers []*transfer.Receiver) func() {
 	to, names, log := l.successor.Conn, l.r.table.renames(), l.log
 	return func() {
 		for _, r := range receivers {
 			if stopReceiver(r, log) {
 				if err := r.PassOn(to, names); err != nil {
-					log.Warn("restart: an earlier generation must keep its connections", "error", err)
+					logNotPassed(log, err)
+					r.Resign()
 				}
 			}
 			r.Close()
 		}
 	}
+}
+
+// passOnUnread returns a function that passes a channel on from which this process
+// has received nothing, and takes nothing: its services may have ended.
+func (l *loop) passOnUnread(conn *channel.Conn, source wire.Source) func() {
+	to, names, log := l.successor.Conn, l.r.table.renames(), l.log
+	return func() {
+		if err := transfer.PassOn(conn, source, to, names); err != nil {
+			logNotPassed(log, err)
+			transfer.Decline(conn, err)
+		}
+		conn.Close()
+	}
+}
+
+func logNotPassed(log *slog.Logger, err error) {
+	log.Warn("restart: an earlier generation must keep its connections", "error", err)
 }
 
 // stopReceiver ends receiving. A service's Adopt is foreign code: it is not
@@ -144,7 +162,7 @@ func (to recipient) Merge(name string, state []byte) {
 // Follow implements transfer.Recipient.
 func (to recipient) Follow(conn *channel.Conn, source wire.Source) {
 	if !to.mail.post(channelCame{conn, source}) {
-		conn.Close()
+		transfer.Decline(conn, errEnding)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/restart/internal/channel"
@@ -16,6 +17,7 @@ import (
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
 	"example.com/restart/internal/sockaddr"
+	"example.com/restart/internal/transfer"
 	"example.com/restart/internal/wire"
 )
 
@@ -67,25 +69,138 @@ func TestReceiversAreBounded(t *testing.T) {
 	})
 	var last *channel.Conn
 	for range maxReceivers + 1 {
-		ours, theirs, err := channel.Pair()
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := channel.Open(theirs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
+		ours, theirs := channelPair(t)
 		l.receiveOn(ours, wire.Source{})
-		last = f
+		last = theirs
 	}
 	if got := len(l.receivers); got != maxReceivers {
 		t.Errorf("got %d, want %d", got, maxReceivers)
 	}
-	last.SetDeadline(time.Now().Add(patience))
+	if f, _, err := last.Recv(); err != nil || f.Type != wire.TypeFailed {
+		t.Errorf("the last one: got %v, %v, want that it is declined", f.Type, err)
+	}
 	if _, _, err := last.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("the last one: got %v, want that it is closed", err)
 	}
+}
+
+// A channel may come to a process that drains, when restarts follow quickly: from an
+// earlier generation, by way of the predecessor. The process takes nothing from it,
+// because its services may have ended.
+func TestChannelThatComesInTheDrainIsPassedOn(t *testing.T) {
+	toSuccessor, successor := channelPair(t)
+	ours, earlier := channelPair(t)
+	if err := earlier.Send(wire.TypeProgress, wire.Progress{Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l := drainingLoop(toSuccessor)
+	l.receiveOn(ours, wire.Source{Progress: wire.Progress{Generation: 1}})
+	l.passes.Wait()
+
+	f, files, err := successor.Recv()
+	if err != nil || f.Type != wire.TypeSource || len(files) != 1 {
+		t.Fatalf("the successor got %v with %d files, %v; want the channel", f.Type, len(files), err)
+	}
+	passed, err := channel.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer passed.Close()
+	if f, _, err := passed.Recv(); err != nil || f.Type != wire.TypeProgress {
+		t.Errorf("on the channel: got %v, %v, want what was sent before", f.Type, err)
+	}
+}
+
+// The end of the channel without a word would be the successor's death: what was sent
+// would have to be closed.
+func TestChannelThatCannotBePassedOnIsDeclined(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		arrange func(l *loop, successor *channel.Conn)
+	}{
+		{"the successor has ended", func(_ *loop, successor *channel.Conn) { successor.Close() }},
+		{"this process has ended", func(l *loop, _ *channel.Conn) { l.state = StateStopped }},
+		{"nobody waits for it any more", func(l *loop, _ *channel.Conn) { close(l.mail.closed) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			toSuccessor, successor := channelPair(t)
+			ours, earlier := channelPair(t)
+			l := drainingLoop(toSuccessor)
+			tt.arrange(l, successor)
+			select {
+			case <-l.mail.closed:
+				recipient{l.r, l.mail}.Follow(ours, wire.Source{})
+			default:
+				l.receiveOn(ours, wire.Source{})
+			}
+			if f, _, err := earlier.Recv(); err != nil || f.Type != wire.TypeFailed {
+				t.Errorf("got %v, %v, want %v", f.Type, err, wire.TypeFailed)
+			}
+		})
+	}
+}
+
+// The same for a channel from which this process has received.
+func TestReceiverThatCannotBePassedOnResigns(t *testing.T) {
+	toSuccessor, successor := channelPair(t)
+	ours, earlier := channelPair(t)
+	l := drainingLoop(toSuccessor)
+	successor.Close()
+	l.passOn([]*transfer.Receiver{transfer.Receive(ours, wire.Source{}, recipient{l.r, l.mail}, l.log)})()
+	if f, _, err := earlier.Recv(); err != nil || f.Type != wire.TypeFailed {
+		t.Errorf("got %v, %v, want %v", f.Type, err, wire.TypeFailed)
+	}
+}
+
+func TestDrainWaitsUntilChannelsArePassedOn(t *testing.T) {
+	for _, stuck := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := drainingLoop(nil)
+			release := make(chan struct{})
+			l.passes.Go(func() { <-release })
+			l.handle(drainEnded{})
+			synctest.Wait()
+			select {
+			case m := <-l.mail.in:
+				t.Errorf("got %#v before the channel was passed on", m)
+			default:
+			}
+			if !stuck {
+				close(release)
+			}
+			if m := <-l.mail.in; m != (drained{}) {
+				t.Errorf("got %#v, want that the drain is over", m)
+			}
+			if stuck {
+				close(release)
+			}
+		})
+	}
+}
+
+func drainingLoop(toSuccessor *channel.Conn) *loop {
+	l := newLoop(&Restarter{
+		log: slog.New(slog.DiscardHandler), mail: newMailbox(),
+		table: newTable(net.ListenConfig{}, sockaddr.Listen, nil),
+	})
+	l.state, l.successor = StateDraining, &handshake.Successor{Conn: toSuccessor}
+	return l
+}
+
+// channelPair returns both ends of a channel, with a deadline.
+func channelPair(t *testing.T) (*channel.Conn, *channel.Conn) {
+	t.Helper()
+	a, f, err := channel.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := channel.Open(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	b.SetDeadline(time.Now().Add(patience))
+	return a, b
 }
 
 // The same with what it tells of generations that there are none.

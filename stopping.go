@@ -174,6 +174,20 @@ func (l *loop) startDrain() {
 	})
 }
 
+// awaitPasses posts drained when the channels that came during the drain are passed
+// on. The end of this process would cut them off, and the earlier generations would
+// take it for their successor's death. A successor that does not read is not waited
+// for without bound.
+func (l *loop) awaitPasses(err error) {
+	passes, mail := &l.passes, l.mail
+	l.goroutines.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+		defer cancel()
+		arrives(ctx, whenReturned(passes.Wait))
+		mail.post(drained{err})
+	})
+}
+
 // watchSuccessor posts successorDied when the process that replaced this one dies. The
 // end of the channel alone is no death: a successor that cannot answer closes the
 // channel and serves on. Nor is the end of the process alone: the successor may have
@@ -343,6 +357,7 @@ func (l *loop) end() {
 		l.successor.Release()
 	}
 	l.goroutines.Wait()
+	l.passes.Wait()
 	l.services.waiting.Wait()
 	if !l.r.events.flush(closeGrace) {
 		l.log.Warn("restart: a function that was given to OnEvent does not return; not waiting for it")

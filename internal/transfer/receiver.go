@@ -84,7 +84,7 @@ func (r *Receiver) run() {
 			// send would hang otherwise, and so it keeps them.
 			r.ended = true
 			if !errors.Is(err, errUnanswered) {
-				r.resign(err)
+				resign(r.conn, err)
 			}
 			r.conn.Close()
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
@@ -189,8 +189,8 @@ func (r *Receiver) adopt(m wire.Conns, fds []int) error {
 }
 
 // resign says that this process has answered for all that it took.
-func (r *Receiver) resign(why error) {
-	_ = r.conn.Send(wire.TypeFailed, wire.Note{Text: wire.Clip(why.Error())}) // the sender may be gone
+func resign(conn *channel.Conn, why error) {
+	_ = conn.Send(wire.TypeFailed, wire.Note{Text: wire.Clip(why.Error())}) // the sender may be gone
 }
 
 func (r *Receiver) merge(m wire.LastState, files []*os.File) {
@@ -250,28 +250,42 @@ func (r *Receiver) PassOn(to *channel.Conn, names map[string]string) error {
 	if r.ended {
 		return nil
 	}
+	return PassOn(r.conn, wire.Source{Names: r.names, Progress: *r.progress.Load()}, to, names)
+}
+
+// PassOn is [Receiver.PassOn] for a channel from which nothing is received here. Its
+// source is what came with it. Both ends stay the caller's.
+func PassOn(conn *channel.Conn, source wire.Source, to *channel.Conn, names map[string]string) error {
 	ours := names
-	if r.names != nil {
+	if source.Names != nil {
 		ours = make(map[string]string)
-		for theirs, pred := range r.names {
+		for theirs, pred := range source.Names {
 			if name, ok := names[pred]; ok {
 				ours[theirs] = name
 			}
 		}
 	}
-	f, err := r.conn.File()
+	f, err := conn.File()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return to.Send(wire.TypeSource, wire.Source{Names: ours, Progress: *r.progress.Load()}, f)
+	return to.Send(wire.TypeSource, wire.Source{Names: ours, Progress: source.Progress}, f)
+}
+
+// Decline closes a channel from which nobody has received. The sender is told, and
+// keeps what it has sent: without that word it could not know whether somebody has
+// that.
+func Decline(conn *channel.Conn, why error) {
+	resign(conn, why)
+	conn.Close()
 }
 
 // Resign tells the sender, after Stop, that this process takes nothing any more.
 // The sender then keeps what it has sent and this process has not received.
 func (r *Receiver) Resign() {
 	if !r.ended {
-		r.resign(errors.New("the process ends"))
+		resign(r.conn, errors.New("the process ends"))
 	}
 }
 
