@@ -114,6 +114,8 @@ func (c *conn) begin(m mode, release func()) {
 	c.mu.Lock()
 	c.release = release
 	v := c.life.begin(m)
+	// Now: a read that ends afterwards may put another deadline in force.
+	_, _ = c.carryOutLocked(verdict{deadline: v.deadline})
 	c.mu.Unlock()
 	leaving := c.beginKept(m)
 	c.mu.Lock()
@@ -126,7 +128,7 @@ func (c *conn) begin(m mode, release func()) {
 	default:
 		c.signal.sendWithin(c.home.lingerTime())
 	}
-	release, _ = c.carryOutLocked(v)
+	release, _ = c.carryOutLocked(verdict{turn: v.turn})
 	looked, _ := c.carryOutLocked(c.lookLocked())
 	c.mu.Unlock()
 	call(release)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -79,6 +80,28 @@ func TestBytesThatCrossTheDrain(t *testing.T) {
 	c.Close()
 	if h.moved != 0 || s.closed != 1 {
 		t.Errorf("got %d moves, %d closes; want 0, 1", h.moved, s.closed)
+	}
+}
+
+// The same while the drain begins for it, a moment that lasts here because begin
+// needs the lock of the set for a connection that is kept. A deadline in the past
+// would end the request in the middle.
+func TestBytesComeWhileTheDrainBegins(t *testing.T) {
+	s := &scripted{reads: []read{{"G", nil}}}
+	h := newHome()
+	c := h.conn(s, movable)
+	k := newKept(c, keptWebSocket, nil)
+	k.hijacked.Store(true)
+	c.kept.Store(k)
+	var begin sync.WaitGroup
+	h.mu.Lock()
+	begin.Go(func() { c.begin(modeMove, nil) })
+	poll(t, "the drain to begin", func() bool { return c.mode() == modeMove })
+	c.read(make([]byte, 16))
+	h.mu.Unlock()
+	begin.Wait()
+	if past(s.deadline) {
+		t.Error("the deadline of the wait is in force in the request")
 	}
 }
 
