@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -188,7 +189,7 @@ func run(t *rapid.T, s side, steps []step) outcome {
 	for _, st := range steps {
 		switch st.kind {
 		case stepSend:
-			_, _ = io.WriteString(c.conn, st.text) // the server may have closed
+			c.send(st.text)
 		case stepRead:
 			c.await(t, st, func() bool { return serverHasRead(c.conn) })
 		case stepAnswered:
@@ -227,14 +228,15 @@ func run(t *rapid.T, s side, steps []step) outcome {
 	if err := s.await(); err != nil {
 		t.Fatal(err)
 	}
-	return outcome{answers: c.all(), handled: seen.handled(), left: leaves, cut: !leaves && c.end != io.EOF}
+	return outcome{answers: c.all(), handled: seen.handled(), left: leaves, cut: !leaves && c.wasReset()}
 }
 
 // A receiver is the client's end of a connection, which is read all the time.
 type receiver struct {
-	conn  *net.TCPConn
-	ended chan struct{} // closed at the end of what the server sends
-	end   error         // what that was
+	conn   *net.TCPConn
+	ended  chan struct{} // closed at the end of what the server sends
+	end    error         // what that was
+	unsent bool          // a write has met a reset
 
 	mu  sync.Mutex
 	got []byte
@@ -258,6 +260,17 @@ func receive(c *net.TCPConn) *receiver {
 	}()
 	return r
 }
+
+// send sends text, unless the server has closed.
+func (r *receiver) send(text string) {
+	if _, err := io.WriteString(r.conn, text); errors.Is(err, syscall.ECONNRESET) {
+		r.unsent = true
+	}
+}
+
+// wasReset reports whether the server has reset the connection. The kernel tells that
+// once, to a write or to a read: the next one meets an end like any other.
+func (r *receiver) wasReset() bool { return r.unsent || r.end != io.EOF }
 
 func (r *receiver) all() []byte {
 	r.mu.Lock()
