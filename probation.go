@@ -98,12 +98,29 @@ func (l *loop) undo(err error) {
 	for _, s := range resumed {
 		s.ln.Resume()
 	}
-	closed := l.mail.closed
-	l.goroutines.Go(func() { successor.Abort(err, closed) })
+	l.endSuccessor(successor, err)
 	l.retakePIDFile()
 	l.manager.Failed(err)
 	l.r.events.emit(Event{Kind: EventUndone, Err: err})
 	l.log.Error("restart: undone", "error", err)
+}
+
+// undoneGrace is what a successor whose restart was undone gets beyond the drain, for
+// all that is waited for after the hammer.
+const undoneGrace = 5 * closeGrace
+
+// endSuccessor tells a successor that this process serves again, and sees to it that
+// it ends: one that hangs would keep the clients that it has accepted.
+func (l *loop) endSuccessor(s *handshake.Successor, why error) {
+	within, log, closed := l.r.options.HammerTime, l.log, l.mail.closed
+	if within >= 0 {
+		within += undoneGrace
+	}
+	l.goroutines.Go(func() {
+		if s.Abort(why, within, closed) {
+			log.Warn("restart: a successor that was undone did not end and was killed", "successor", s.PID, "within", within)
+		}
+	})
 }
 
 // A trial is what the successor knows of its probation.

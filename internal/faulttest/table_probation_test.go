@@ -53,6 +53,13 @@ var faultsOnProbation = []fault{
 		advice: "mend the release",
 	},
 	{
+		name: "undone in vain", what: "the new process hangs, and somebody asks the old one to undo the restart",
+		steps: []step{atRequest}, deed: stopped, onProbation: true, config: soonKilled, do: undoStopped,
+		serves: oldServes, loses: newsOwn, leavesFiles: true, logs: "restart: a successor that was undone did not end and was killed",
+		says:   "failed in phase probation: Undo was called: the graphs are red",
+		advice: "nothing: it is killed 10 s after HammerTime",
+	},
+	{
 		name: "old killed on probation", what: "the old process dies during the probation",
 		steps: []step{atProbation}, onProbation: true, config: onProbation,
 		do: func(s *scene) outcome {
@@ -88,6 +95,12 @@ var faultsOnProbation = []fault{
 
 func onProbation(c *config) { c.Probation = time.Hour }
 
+// soonKilled ends a process that was undone soon.
+func soonKilled(c *config) {
+	onProbation(c)
+	c.HammerTime = time.Second
+}
+
 // killNew restarts and kills the new process.
 func killNew(s *scene) outcome {
 	s.replace()
@@ -109,6 +122,24 @@ func killStopped(s *scene) outcome {
 		s.t.Errorf("a client that waited: %v", err)
 	}
 	waiting.hangUp()
+	return s.undone()
+}
+
+// undoStopped asks the old process to undo the restart when the new one has stopped.
+func undoStopped(s *scene) outcome {
+	toOld := s.load.connect("tcp", s.config.Web)
+	if _, _, err := toOld.who(); err != nil {
+		s.t.Fatal(err)
+	}
+	outcomes := s.ask()
+	s.isStopped(s.reached())
+	if o := <-outcomes; !o.OK {
+		s.t.Errorf("Restart: got %q", o.Text)
+	}
+	if _, _, err := toOld.get("/undo"); err != nil {
+		s.t.Errorf("Undo: %v", err)
+	}
+	toOld.hangUp()
 	return s.undone()
 }
 

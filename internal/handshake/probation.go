@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"example.com/restart/internal/channel"
@@ -69,20 +70,28 @@ func (w *Watch) run(s *Successor) {
 // Confirmed tells the successor that its probation is over.
 func (s *Successor) Confirmed() { _ = s.Conn.Send(wire.TypeConfirmed, wire.Confirmed{}) } // it may be gone
 
-// Abort tells the successor that this process serves again. It finishes what it
-// has accepted and ends; Abort waits for that, or until quit is closed, and gives
-// the process up.
-func (s *Successor) Abort(reason error, quit <-chan struct{}) {
+// Abort tells the successor that this process serves again. It finishes what it has
+// accepted and ends; if it has not ended within the given time, it hangs and is
+// killed. A negative time is no bound. Abort waits for the end, or until quit is
+// closed, gives the process up, and reports whether it was killed.
+func (s *Successor) Abort(reason error, within time.Duration, quit <-chan struct{}) (killed bool) {
 	_ = s.Conn.Send(wire.TypeAbort, wire.Abort{Reason: wire.Clip(reason.Error())}) // it may be gone
 	s.Conn.Close()
 	defer s.Release()
+	bound := time.Now().Add(within)
 	for !s.proc.Wait(s.look) {
 		select {
 		case <-quit:
-			return
+			return killed
 		default:
 		}
+		if within >= 0 && time.Now().After(bound) {
+			s.Signal(syscall.SIGKILL)
+			s.proc.Signal(syscall.SIGKILL) // a wrapper
+			killed = true
+		}
 	}
+	return killed
 }
 
 // GiveBack asks the predecessor to serve again.
