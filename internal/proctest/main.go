@@ -94,7 +94,16 @@ func leftBehind(before []string) int {
 		fmt.Fprintf(os.Stderr, "proctest: "+format+"\n", args...)
 		code = 1
 	}
-	if err := goleak.Find(); err != nil {
+	// net/http has a connection for half a second after its last answer. That is about
+	// as long as goleak waits.
+	err := goleak.Find()
+	for range 10 {
+		if err == nil {
+			break
+		}
+		err = goleak.Find()
+	}
+	if err != nil {
 		fail("%v", err)
 	}
 	if !childless() {
