@@ -1,7 +1,5 @@
 package restarthttp
 
-import "bytes"
-
 // A life is the state machine of one connection: what net/http does with it,
 // what was read while it waits for a request, and what a drain wants of it.
 // Events go in as calls, a verdict comes out, and conn carries that out. A life
@@ -249,7 +247,15 @@ func (l *life) holdsNothing(n int) bool {
 	return n == 0 || n > 0 && n <= len(l.last) && emptyLines(l.last[len(l.last)-n:])
 }
 
-func emptyLines(b []byte) bool { return len(bytes.Trim(b, "\r\n")) == 0 }
+// emptyLines is called with each request, and mostly returns at the first byte.
+func emptyLines(b []byte) bool {
+	for _, c := range b {
+		if c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
+}
 
 // remember keeps the end of what was read.
 func (l *life) remember(b []byte) {
