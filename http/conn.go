@@ -21,6 +21,7 @@ type conn struct {
 
 	kept     atomic.Pointer[kept] // see Keep; nil for most
 	snapshot []byte               // the head of a request that may be given to Keep; its handlers' alone
+	active   bool                 // net/http has changed its state to http.StateActive before; stateChanged's alone
 
 	ahead []byte  // read before net/http had the connection; the reader's alone
 	first [1]byte // the backing array of ahead after awaitByte

@@ -292,10 +292,6 @@ func (l *life) unpark() verdict {
 	return verdict{deadline: l.deadline(), turn: turnOver}
 }
 
-// undecided reports whether this may yet turn out to be HTTP/2. It cannot any
-// more after net/http's first change of state.
-func (l *life) undecided() bool { return l.stage == stageWaiting && l.awaits == awaitsFirst }
-
 // sawPreface reports whether the connection has begun as HTTP/2 does.
 func (l *life) sawPreface() bool { return l.preface == len(http2Preface) }
 

@@ -154,7 +154,7 @@ func (r *run) takeOut(w http.ResponseWriter, req *http.Request, connState func(n
 func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 	switch to {
 	case http.StateActive:
-		if c.isHTTP2(nc) {
+		if !c.active && c.isHTTP2(nc) {
 			c.leaves(stageHTTP2)
 			c.home.become(c, classHTTP2)
 			c.untap()
@@ -162,6 +162,7 @@ func (c *conn) stateChanged(nc net.Conn, to http.ConnState) {
 			c.leaves(stageBusy)
 			c.goesOn()
 		}
+		c.active = true
 	case http.StateIdle:
 		c.mu.Lock()
 		c.life.idle()
@@ -196,16 +197,12 @@ func (c *conn) leaves(to stage) {
 }
 
 // isHTTP2 reports whether the connection turns out to speak HTTP/2. That is known
-// at the first change of state.
+// at the first change to http.StateActive.
 func (c *conn) isHTTP2(nc net.Conn) bool {
-	c.mu.Lock()
-	undecided, preface := c.life.undecided(), c.life.sawPreface()
-	c.mu.Unlock()
-	if !undecided {
-		return false
-	}
 	if t, ok := nc.(*tls.Conn); ok {
 		return t.ConnectionState().NegotiatedProtocol == "h2"
 	}
-	return preface
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life.sawPreface()
 }
