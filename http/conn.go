@@ -30,6 +30,8 @@ type conn struct {
 	life    life
 	asked   time.Time // the read deadline that net/http asked for last
 	limited limited
+	reading bool    // beginRead has begun a read that noteRead has not seen yet
+	ended   bool    // the next read fails at once, see endsNextLocked
 	release func()  // gives back the turn that the drain gave; nil without one
 	signal  signal  // tells handlers of the drain
 	goAway  *goAway // ends an HTTP/2 connection, with TLS or without
@@ -62,7 +64,7 @@ func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
 	case deadlineAsked:
 		err = c.limitLocked(c.asked)
 	case deadlinePast:
-		err = c.limitLocked(time.Unix(1, 0))
+		err = c.limitLocked(longAgo)
 	case deadlineLinger:
 		end := time.Now().Add(c.home.lingerTime())
 		if !c.asked.IsZero() && c.asked.Before(end) {
@@ -76,13 +78,19 @@ func (c *conn) carryOutLocked(v verdict) (release func(), err error) {
 	return release, err
 }
 
+// longAgo is the deadline that ends a read, here as in net/http.
+var longAgo = time.Unix(1, 0)
+
 // limitLocked puts a read deadline in force. Several times in each request net/http
 // clears a deadline that is not set; that is not worth the runtime's lock.
 func (c *conn) limitLocked(t time.Time) error {
-	if c.interrupted || t.IsZero() && c.limited == limitedNot {
-		return nil
-	}
+	c.ended = false
 	switch {
+	case c.interrupted, t.IsZero() && c.limited == limitedNot:
+		return nil
+	case c.endsNextLocked(t):
+		c.ended = true
+		return nil
 	case c.limited == limitedPerhaps:
 	case t.IsZero():
 		c.limited = limitedNot
@@ -90,6 +98,14 @@ func (c *conn) limitLocked(t time.Time) error {
 		c.limited = limitedByUs
 	}
 	return c.wire().SetReadDeadline(t)
+}
+
+// endsNextLocked reports whether a read deadline can be left to the next read,
+// which then fails at once. After each request net/http ends its read in the
+// background in this way, mostly before that read has begun: the socket need not
+// know. In stageBusy no read passes by conn.read, unless others read below c.
+func (c *conn) endsNextLocked(t time.Time) bool {
+	return t.Equal(longAgo) && !c.reading && c.limited != limitedPerhaps && c.life.stage == stageBusy
 }
 
 // wire returns what the bytes of HTTP and WebSockets go through.
@@ -159,7 +175,10 @@ func (c *conn) read(p []byte) (int, error) {
 	}
 	for {
 		c.look()
-		n, err := c.Conn.Read(p)
+		n, err := 0, os.ErrDeadlineExceeded
+		if c.beginRead() {
+			n, err = c.Conn.Read(p)
+		}
 		switch c.noteRead(p, n, err) {
 		case actReadOn:
 		case actProbe:
@@ -170,6 +189,15 @@ func (c *conn) read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// beginRead is called before a read of the socket. It reports false if that is
+// ended already.
+func (c *conn) beginRead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = !c.ended
+	return c.reading
 }
 
 func (c *conn) Write(p []byte) (int, error) {
@@ -188,6 +216,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // noteRead tells the life what a read has brought.
 func (c *conn) noteRead(p []byte, n int, err error) action {
 	c.mu.Lock()
+	c.reading = false
 	c.life.reads(len(p))
 	var v verdict
 	var g *goAway

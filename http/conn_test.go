@@ -1,6 +1,7 @@
 package restarthttp
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -58,6 +59,69 @@ func (h *home) conn(c net.Conn, m mobility) *conn {
 }
 
 func past(t time.Time) bool { return !t.IsZero() && t.Before(time.Now()) }
+
+// busyConn returns a conn that net/http serves a request on.
+func busyConn(s *scripted) *conn {
+	c := newHome().conn(s, movable)
+	c.stateChanged(c, http.StateActive)
+	return c
+}
+
+// After a request net/http ends its read in the background. If that has not begun,
+// it fails all the same, and the socket need not know.
+func TestReadThatIsEndedBeforeItBegins(t *testing.T) {
+	s := &scripted{reads: []read{{"body", nil}, {"GET", nil}}}
+	c := busyConn(s)
+	buf := make([]byte, 16)
+	c.Read(buf)
+	c.SetReadDeadline(longAgo)
+	for range 2 {
+		if n, err := c.Read(buf); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %d bytes, %v; want the deadline to be exceeded", n, err)
+		}
+	}
+	c.SetReadDeadline(time.Time{})
+	if n, err := c.Read(buf); n != 3 || err != nil {
+		t.Errorf("got %d bytes, %v; want 3", n, err)
+	}
+	if s.set != 0 {
+		t.Errorf("the socket's deadline was set %d times", s.set)
+	}
+}
+
+// The socket has the deadline where a read is under way, and where others may read.
+func TestReadThatOnlyTheSocketEnds(t *testing.T) {
+	for name, end := range map[string]func(*conn, *scripted){
+		"in a read": func(c *conn, s *scripted) {
+			s.onRead = func() { c.SetReadDeadline(longAgo) }
+			c.Read(nil)
+		},
+		"after a read that did not begin": func(c *conn, s *scripted) {
+			c.SetReadDeadline(longAgo)
+			c.Read(nil)
+			c.SetReadDeadline(time.Time{})
+			s.onRead = func() { c.SetReadDeadline(longAgo) }
+			c.Read(nil)
+		},
+		"NetConn before":     func(c *conn, _ *scripted) { c.NetConn(); c.SetReadDeadline(longAgo) },
+		"NetConn after":      func(c *conn, _ *scripted) { c.SetReadDeadline(longAgo); c.NetConn() },
+		"SyscallConn before": func(c *conn, _ *scripted) { c.SyscallConn(); c.SetReadDeadline(longAgo) },
+		"SyscallConn after":  func(c *conn, _ *scripted) { c.SetReadDeadline(longAgo); c.SyscallConn() },
+		"hijacked": func(c *conn, _ *scripted) {
+			c.stateChanged(c, http.StateHijacked)
+			c.SetReadDeadline(longAgo)
+		},
+	} {
+		s := &scripted{reads: []read{{"", nil}}}
+		c := busyConn(s)
+		if end(c, s); !past(s.deadline) {
+			t.Errorf("%s: got deadline %v, want one in the past", name, s.deadline)
+		}
+		if c.SetReadDeadline(time.Time{}); !s.deadline.IsZero() {
+			t.Errorf("%s: the deadline %v is still in force", name, s.deadline)
+		}
+	}
+}
 
 // Bytes that arrive as the drain begins make a wait a request: its deadline is
 // net/http's again, and the connection does not move.

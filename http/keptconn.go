@@ -1,7 +1,5 @@
 package restarthttp
 
-import "time"
-
 // What a kept asks of its conn.
 
 // beginKept is begin for a connection that is kept. It returns what kind moves,
@@ -100,7 +98,7 @@ func (c *conn) tellAtOnce() {
 func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.limitLocked(time.Unix(1, 0)) // what is closed needs none
+	_ = c.limitLocked(longAgo) // what is closed needs none
 	c.interrupted = true
 }
 

@@ -12,11 +12,19 @@ import (
 
 // NetConn returns the connection below. Whoever has it may set deadlines on it.
 func (c *conn) NetConn() net.Conn {
+	c.expose()
+	return c.Conn
+}
+
+// expose is called before others can read below c, and set deadlines there.
+func (c *conn) expose() {
+	c.pin()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limited = limitedPerhaps
-	c.pin()
-	return c.Conn
+	if c.ended {
+		_ = c.limitLocked(c.asked) // what is closed needs none
+	}
 }
 
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
@@ -42,7 +50,7 @@ func (c *conn) CloseWrite() error {
 }
 
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
-	c.pin()
+	c.expose()
 	if sc, ok := c.Conn.(syscall.Conn); ok {
 		return sc.SyscallConn()
 	}
