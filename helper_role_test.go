@@ -98,7 +98,7 @@ func serverRole() {
 	}
 	_, successor := os.LookupEnv(spawn.ChannelVar)
 	if successor && cfg.Helper != "" {
-		if err := exec.Command("cat", cfg.Helper).Start(); err != nil {
+		if err := startHelper(cfg.Helper); err != nil {
 			die("%v", err)
 		}
 	}
@@ -193,6 +193,20 @@ func serverRole() {
 	if err != nil {
 		die("%v", err)
 	}
+}
+
+// startHelper starts a process that ends when nobody has the FIFO open for writing.
+// The process inherits the FIFO opened: one that opened it later than the test closes
+// it would wait for ever.
+func startHelper(fifo string) error {
+	f, err := os.Open(fifo)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	cmd := exec.Command("cat")
+	cmd.Stdin = f
+	return cmd.Start()
 }
 
 func (c *config) command(cmd *Command) error {
