@@ -24,6 +24,10 @@ type offer struct {
 	// fromUnit: a socket unit of systemd says where to listen, so that the name
 	// alone is enough to claim it.
 	fromUnit bool
+
+	// lost: the manager has kept a Unix socket whose file is gone, so that no client
+	// would find it. It is not claimed.
+	lost bool
 }
 
 // A table holds the sockets of this generation and those that it was offered.
@@ -58,7 +62,11 @@ func newTable(config net.ListenConfig, listen listenFunc, inherited []handshake.
 // start has those.
 func (t *table) activate(sockets []manager.Socket) {
 	for _, s := range sockets {
-		t.offers = append(t.offers, &offer{file: s.File, desc: s.Desc, fromUnit: s.FromUnit})
+		path := pathOf(s.Desc)
+		t.offers = append(t.offers, &offer{
+			file: s.File, desc: s.Desc, fromUnit: s.FromUnit,
+			lost: path.Name != "" && !path.Exists(),
+		})
 	}
 }
 
@@ -160,7 +168,7 @@ func (t *table) claim(s *socket) *offer {
 	defer t.mu.Unlock()
 	for _, byName := range []bool{true, false} {
 		for _, o := range t.offers {
-			if o.claimed || o.desc.Kind != s.kind() || byName && o.desc.Name != s.name {
+			if o.claimed || o.lost || o.desc.Kind != s.kind() || byName && o.desc.Name != s.name {
 				continue
 			}
 			if byName && o.fromUnit || matches(o.desc, byName) {

@@ -3,10 +3,13 @@
 package restart
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -130,6 +133,62 @@ func TestStoredListenerOutlivesAKill(t *testing.T) {
 	wantMessage(t, systemd, again.PID(), "READY=1", "STATUS=Serving, generation 1")
 	wantMessage(t, systemd, again.PID(), "FDSTORE=1", storedWeb)
 	again.stop()
+}
+
+// The file of a Unix socket that has outlived a kill is removed by the process that
+// got the socket from the store.
+func TestFileOfAStoredListenerIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin")
+	cfg := config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, {"admin", "unix", path}}}
+	s, systemd := notified(t, cfg)
+	names, files := listOf(stored(t, systemd, 2))
+	s.Signal(s.PID(), syscall.SIGKILL)
+	s.WaitEnd()
+
+	again, _ := notified(t, cfg, given(names, files...))
+	c := dialAt(t, "unix", path)
+	if got := c.ask("who"); !strings.HasSuffix(got, "admin") {
+		t.Errorf("got %q", got)
+	}
+	c.Close()
+	again.stop()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v: the file of the socket is still there", err)
+	}
+}
+
+// A stop removes the file of a Unix socket, and systemd keeps the socket across
+// "systemctl restart": no client would find it.
+func TestStoredListenerWithoutItsFileIsBoundAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin")
+	cfg := config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, {"admin", "unix", path}}}
+	s, systemd := notified(t, cfg)
+	store := stored(t, systemd, 2)
+	names, files := listOf(store)
+	s.stop()
+
+	again, systemd := notified(t, cfg, given(names, files...))
+	c := dialAt(t, "unix", path)
+	if got := c.ask("who"); !strings.HasSuffix(got, "admin") {
+		t.Errorf("got %q", got)
+	}
+	c.Close()
+	systemd.SkipTo("FDSTOREREMOVE=1\nFDNAME=restart|admin|")
+	for name := range stored(t, systemd, 2) {
+		if strings.Contains(name, "|admin|") && store[name] != nil {
+			t.Errorf("%s is stored again, which was taken back", name)
+		}
+	}
+	again.stop()
+}
+
+// listOf returns a store as systemd passes it on.
+func listOf(store map[string]*os.File) (names string, files []*os.File) {
+	for name, f := range store {
+		names += ":" + name
+		files = append(files, f)
+	}
+	return names[1:], files
 }
 
 // What systemd keeps of a listener that is given up would go on listening.

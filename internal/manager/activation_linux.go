@@ -4,6 +4,7 @@ package manager
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -31,8 +32,9 @@ func Activated() []Socket {
 			continue
 		}
 		s := Socket{Socket: handshake.Socket{Desc: desc, File: f}, FromUnit: true}
-		if name, network, address, ok := parseStoreName(f.Name()); ok {
-			s.Desc.Name, s.Desc.Network, s.Desc.Address, s.FromUnit = name, network, address, false
+		if kept, ok := parseStoreName(f.Name()); ok {
+			kept.Kind, kept.Local = desc.Kind, desc.Local
+			s.Desc, s.FromUnit = kept, false
 		}
 		sockets = append(sockets, s)
 	}
@@ -125,23 +127,37 @@ const storePrefix = "restart|"
 const maxStoreName = 255
 
 // storeName returns the name of a socket in the descriptor store, from which its
-// description can be made again. It is empty if the name would be too long.
+// description can be made again. It is empty if the name would be too long. Of a Unix
+// socket it has the absolute path, and the identity of the file if there is room for that.
 func storeName(f wire.File) string {
-	name := storePrefix + url.QueryEscape(f.Name) + "|" + f.Network + "|" + url.QueryEscape(f.Address)
-	if len(name) > maxStoreName {
-		return ""
+	address, id := f.Address, ""
+	if f.Path != "" {
+		address, id = f.Path, fmt.Sprintf("|%d.%d.%d", f.Dev, f.Ino, f.Made)
 	}
-	return name
+	name := storePrefix + url.QueryEscape(f.Name) + "|" + f.Network + "|" + url.QueryEscape(address)
+	switch {
+	case len(name+id) <= maxStoreName:
+		return name + id
+	case len(name) <= maxStoreName:
+		return name
+	}
+	return ""
 }
 
-func parseStoreName(s string) (name, network, address string, ok bool) {
+func parseStoreName(s string) (f wire.File, ok bool) {
 	fields := strings.Split(s, "|")
-	if len(fields) != 4 || fields[0]+"|" != storePrefix {
-		return "", "", "", false
+	if len(fields) < 4 || len(fields) > 5 || fields[0]+"|" != storePrefix {
+		return f, false
 	}
-	name, nameErr := url.QueryUnescape(fields[1])
-	address, addressErr := url.QueryUnescape(fields[3])
-	return name, fields[2], address, nameErr == nil && addressErr == nil
+	var errs [3]error
+	f.Network = fields[2]
+	f.Name, errs[0] = url.QueryUnescape(fields[1])
+	f.Address, errs[1] = url.QueryUnescape(fields[3])
+	if len(fields) == 5 {
+		f.Path = f.Address
+		_, errs[2] = fmt.Sscanf(fields[4], "%d.%d.%d", &f.Dev, &f.Ino, &f.Made)
+	}
+	return f, errors.Join(errs[:]...) == nil
 }
 
 // Keep stores a socket, if the unit has FileDescriptorStoreMax=. systemd gives it

@@ -86,16 +86,24 @@ func TestStoreName(t *testing.T) {
 	if strings.ContainsAny(name, ":\n") {
 		t.Errorf("got %q, which systemd does not allow", name)
 	}
-	got := wire.File{}
-	var ok bool
-	if got.Name, got.Network, got.Address, ok = parseStoreName(name); !ok || got != f {
+	if got, ok := parseStoreName(name); !ok || got != f {
 		t.Errorf("got %+v, %v, want %+v", got, ok, f)
+	}
+	f = wire.File{Name: "admin", Network: "unix", Address: "/run/a b", Path: "/run/a b", Dev: 1 << 40, Ino: 1<<64 - 1, Made: 1 << 60}
+	if got, ok := parseStoreName(storeName(f)); !ok || got != f {
+		t.Errorf("got %+v, %v, want %+v", got, ok, f)
+	}
+	// Without room for the identity of the file, the socket is kept all the same.
+	f.Name = strings.Repeat("a", maxStoreName-len(storePrefix+"|unix|%2Frun%2Fa+b"))
+	want := wire.File{Name: f.Name, Network: f.Network, Address: f.Address}
+	if got, ok := parseStoreName(storeName(f)); !ok || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, ok, want)
 	}
 	if got := storeName(wire.File{Name: strings.Repeat("a", maxStoreName)}); got != "" {
 		t.Errorf("got %q, which is too long", got)
 	}
-	for _, name := range []string{"web", "web.socket", "restart|web", "restart|%zz|tcp|a", "stored"} {
-		if _, _, _, ok := parseStoreName(name); ok {
+	for _, name := range []string{"web", "web.socket", "restart|web", "restart|%zz|tcp|a", "restart|a|unix|b|c", "restart|a|unix|b|1.2.3|", "stored"} {
+		if _, ok := parseStoreName(name); ok {
 			t.Errorf("%q: took it for a stored one", name)
 		}
 	}

@@ -32,19 +32,24 @@ func PathOf(address string) Path {
 	return p
 }
 
-// Unlink removes the file if it is still the socket's.
-func (p Path) Unlink() error {
+// Exists reports whether the file is still there and still the socket's.
+func (p Path) Exists() bool {
 	if p.Name == "" {
-		return nil
+		return false
 	}
 	fi, err := os.Lstat(p.Name)
 	if err != nil || fi.Mode().Type() != fs.ModeSocket {
-		return nil // gone already, or no socket of anybody's
+		return false
 	}
 	if dev, ino := fdutil.FileID(fi); dev != p.Dev || ino != p.Ino {
-		return nil
+		return false
 	}
-	if p.Made != 0 && fi.ModTime().UnixNano() != p.Made {
+	return p.Made == 0 || fi.ModTime().UnixNano() == p.Made
+}
+
+// Unlink removes the file if it is still the socket's.
+func (p Path) Unlink() error {
+	if !p.Exists() {
 		return nil
 	}
 	return os.Remove(p.Name)
