@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/restart/internal/proctest"
 )
 
 // Nothing that services and handlers ignore keeps a process: the hammer ends it,
@@ -77,9 +79,12 @@ func TestTooManyGenerationsDrain(t *testing.T) {
 	}
 	s.Signal(pids[0], syscall.SIGUSR2)
 	s.exited(pids[0])
-	for len(s.status().Draining) > 1 {
-		time.Sleep(time.Millisecond) // nothing tells
-	}
+	proctest.Poll(t, "the end of the first is known", func() error {
+		if n := len(s.status().Draining); n > 1 {
+			return fmt.Errorf("%d generations drain", n)
+		}
+		return nil
+	})
 	s.replace()
 	s.exited(serving)
 	s.Signal(pids[1], syscall.SIGUSR2)

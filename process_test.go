@@ -199,14 +199,12 @@ func TestLastStateLosesNothing(t *testing.T) {
 	for _, pid := range s.PIDs()[:5] {
 		s.exited(pid)
 	}
-	// What the last of them has left may be on its way.
-	bound := time.Now().Add(patience)
-	for s.ask("counted") != fmt.Sprint(counted.Load()) && time.Now().Before(bound) {
-		time.Sleep(time.Millisecond)
-	}
-	if got, want := s.ask("counted"), fmt.Sprint(counted.Load()); got != want {
-		t.Errorf("got %s counted, want %s", got, want)
-	}
+	proctest.Poll(t, "what the last of them has left is counted", func() error {
+		if got, want := s.ask("counted"), fmt.Sprint(counted.Load()); got != want {
+			return fmt.Errorf("got %s counted, want %s", got, want)
+		}
+		return nil
+	})
 	s.stop()
 }
 

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/restart/internal/proctest"
 )
 
 // The first thing that a visitor runs does what README.md says: after SIGHUP
@@ -68,11 +70,7 @@ func TestReadmeProgramRestarts(t *testing.T) {
 		}
 		return nil
 	}
-	for deadline := time.Now().Add(patience); answers() != nil; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no answer within %v: %v", patience, answers())
-		}
-	}
+	proctest.Poll(t, "the program answers", answers)
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}

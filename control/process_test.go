@@ -146,19 +146,18 @@ func TestControlledProcess(t *testing.T) {
 }
 
 // statusWithDrain asks until the successor has heard how the drain before it went.
-func statusWithDrain(t *testing.T, c Client) Status {
+func statusWithDrain(t *testing.T, c Client) (s Status) {
 	t.Helper()
-	for bound := time.Now().Add(patience); time.Now().Before(bound); time.Sleep(10 * time.Millisecond) {
-		s, err := c.Status(t.Context())
-		if err != nil {
+	proctest.Poll(t, "the history tells of the drain", func() (err error) {
+		if s, err = c.Status(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(s.Restarts); n > 0 && s.Restarts[n-1].Drain != nil {
-			return s
+		if n := len(s.Restarts); n == 0 || s.Restarts[n-1].Drain == nil {
+			return fmt.Errorf("got %+v", s.Restarts)
 		}
-	}
-	t.Fatal("the history does not tell of the drain")
-	panic("unreachable")
+		return nil
+	})
+	return s
 }
 
 // stopServer stops the last generation, and wants that its process has ended then.

@@ -167,31 +167,35 @@ func (k *kept) awaitWords(words string) {
 		awaitFile(k.t, k.output, 1, words)
 		return
 	}
-	for bound := time.Now().Add(proctest.Patience); !strings.Contains(k.Stderr(), words); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(bound) {
-			k.t.Fatalf("no %q", words)
+	proctest.Poll(k.t, "the keeper has logged it", func() error {
+		if !strings.Contains(k.Stderr(), words) {
+			return fmt.Errorf("no %q", words)
 		}
-	}
+		return nil
+	})
 }
 
 // awaitFile waits until a file has n lines with the words, and returns the last of
 // them.
-func awaitFile(t *testing.T, path string, n int, words string) string {
+func awaitFile(t *testing.T, path string, n int, words string) (line string) {
 	t.Helper()
-	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); time.Sleep(5 * time.Millisecond) {
-		b, _ := os.ReadFile(path) // may be made later
+	proctest.Poll(t, "the output has been written", func() error {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err // it may be made later
+		}
 		lines := strings.Split(string(b), "\n")
 		left := n
-		for _, line := range lines[:len(lines)-1] {
+		for _, line = range lines[:len(lines)-1] {
 			if strings.Contains(line, words) {
 				if left--; left == 0 {
-					return line
+					return nil
 				}
 			}
 		}
-	}
-	t.Fatalf("%s has not %d lines with %q", filepath.Base(path), n, words)
-	return ""
+		return fmt.Errorf("%s has not %d lines with %q", filepath.Base(path), n, words)
+	})
+	return line
 }
 
 func (k *kept) signal(sig syscall.Signal) {
@@ -231,13 +235,13 @@ func (c *client) ask(line string) string {
 // awaitState polls: a process does not tell of its states.
 func (c *client) awaitState(want restart.State) {
 	c.t.Helper()
-	bound := time.Now().Add(proctest.Patience)
-	c.SetDeadline(bound)
-	for ; c.ask("state") != want.String(); time.Sleep(time.Millisecond) {
-		if time.Now().After(bound) {
-			c.t.Fatalf("got state %s, want %v", c.ask("state"), want)
+	c.SetDeadline(time.Now().Add(2 * proctest.Patience)) // Poll gives up first
+	proctest.Poll(c.t, "the process has changed its state", func() error {
+		if got := c.ask("state"); got != want.String() {
+			return fmt.Errorf("got state %s, want %v", got, want)
 		}
-	}
+		return nil
+	})
 }
 
 // ask asks on a new connection.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/restart"
 	"example.com/restart/internal/keeper"
@@ -90,11 +89,12 @@ func TestFirstProcess(t *testing.T) {
 // awaitNoZombie polls: an end is seen a moment after it.
 func awaitNoZombie(k *kept) {
 	k.t.Helper()
-	for bound := time.Now().Add(proctest.Patience); k.ask("zombies") != "0"; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(bound) {
-			k.t.Fatalf("got %s zombies", k.ask("zombies"))
+	proctest.Poll(k.t, "no zombie is left", func() error {
+		if got := k.ask("zombies"); got != "0" {
+			return fmt.Errorf("got %s zombies", got)
 		}
-	}
+		return nil
+	})
 }
 
 // Clients that come while the program is dead wait for the next one.

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/restart/control"
 	"example.com/restart/internal/proctest"
@@ -166,17 +165,16 @@ func TestDrain(t *testing.T) {
 // itself.
 func (s *site) hammer(generation string) {
 	s.t.Helper()
-	for bound := time.Now().Add(proctest.Patience); time.Now().Before(bound); time.Sleep(50 * time.Millisecond) {
+	proctest.Poll(s.t, "generation "+generation+" listens", func() error {
 		out, err := s.prepare(s.command, "hammer", generation).CombinedOutput()
-		if err == nil {
+		switch {
+		case err == nil:
 			wants(s.t, string(out), "generation "+generation)
-			return
-		}
-		if !strings.Contains(string(out), "does not listen") {
+		case !strings.Contains(string(out), "does not listen"):
 			s.t.Fatalf("%v: %s", err, out)
 		}
-	}
-	s.t.Fatalf("generation %s does not listen", generation)
+		return err
+	})
 }
 
 // Each exit code means one thing, and the words say what to do.

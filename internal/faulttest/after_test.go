@@ -91,7 +91,7 @@ func (s *scene) checkLog() {
 	if s.row.logs == "" {
 		return
 	}
-	poll(s.t, "the log has been read", func() error {
+	proctest.Poll(s.t, "the log has been read", func() error {
 		if s.Count(s.row.logs) == 0 {
 			return fmt.Errorf("nobody has logged %q", s.row.logs)
 		}
@@ -206,7 +206,7 @@ func (s *scene) checkConnections(serving int) {
 // resources than before. No resources mean any.
 func (s *scene) checkProcess(pid int, before resources) {
 	s.t.Helper()
-	poll(s.t, "nothing is left of the restart", func() error {
+	proctest.Poll(s.t, "nothing is left of the restart", func() error {
 		st, err := decode[status](once("tcp", s.config.Web, "/status"))
 		if err != nil {
 			return err

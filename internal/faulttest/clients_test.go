@@ -247,7 +247,7 @@ func (l *load) goesOn() {
 	l.mu.Lock()
 	fresh := l.fresh
 	l.mu.Unlock()
-	poll(l.t, "new requests are answered", func() error {
+	proctest.Poll(l.t, "new requests are answered", func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.fresh < fresh+3 {
@@ -261,7 +261,7 @@ func (l *load) goesOn() {
 // request.
 func (l *load) haveLeft(pid int) {
 	l.t.Helper()
-	poll(l.t, "connections have moved", func() error {
+	proctest.Poll(l.t, "connections have moved", func() error {
 		here, _, err := l.mute.who()
 		if err != nil || here == pid {
 			return fmt.Errorf("the silent client: got %d, %v", here, err)
@@ -329,22 +329,6 @@ func (l *load) reconnectAll() {
 }
 
 func (l *load) all() []*client { return append([]*client{l.held, l.mute}, l.kept...) }
-
-// poll waits, within a bound, until f has no error.
-func poll(t *testing.T, what string, f func() error) {
-	t.Helper()
-	bound := time.Now().Add(proctest.Patience)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(bound) {
-			t.Fatalf("wait until %s: %v", what, err)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
 
 func decode[T any](b []byte, err error) (T, error) {
 	var v T

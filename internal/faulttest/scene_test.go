@@ -137,7 +137,7 @@ func (s *scene) start(role string) {
 	if s.kept {
 		s.keeper = s.PID() // it was the program for a moment
 	}
-	poll(s.t, "the first process serves", func() error {
+	proctest.Poll(s.t, "the first process serves", func() error {
 		_, err := once("tcp", s.config.Web, "/")
 		if err == nil {
 			_, err = once("unix", sideSocket(s.dir), "/")
@@ -245,7 +245,7 @@ func (s *scene) successor() int {
 // isStopped waits until SIGSTOP has reached all threads of a process.
 func (s *scene) isStopped(pid int) {
 	s.t.Helper()
-	poll(s.t, fmt.Sprintf("process %d stops", pid), func() error {
+	proctest.Poll(s.t, fmt.Sprintf("process %d stops", pid), func() error {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 		if err != nil || len(tasks) == 0 {
 			return fmt.Errorf("no threads: %v", err)

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"example.com/restart"
+	"example.com/restart/internal/proctest"
 )
 
 // The steps of the protocol that the old process takes.
@@ -124,7 +125,7 @@ func killOld(s *scene) outcome {
 	if s.row.serves == nobodyServes {
 		return o
 	}
-	poll(s.t, "the new process has written", func() error {
+	proctest.Poll(s.t, "the new process has written", func() error {
 		if got := s.Stderr(); !strings.Contains(got, wentOn) {
 			return fmt.Errorf("got %q on standard error", got)
 		}

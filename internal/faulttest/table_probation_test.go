@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"example.com/restart/internal/proctest"
 )
 
 // Faults of a new process that the old one may yet have to replace.
@@ -166,7 +168,7 @@ func tell(path string) func(*scene) outcome {
 func (s *scene) undone() outcome {
 	s.t.Helper()
 	var st status
-	poll(s.t, "the restart is undone", func() (err error) {
+	proctest.Poll(s.t, "the restart is undone", func() (err error) {
 		st, err = decode[status](once("tcp", s.config.Web, "/status"))
 		if err == nil && (st.PID != s.old || st.State != "serving") {
 			err = fmt.Errorf("got %+v", st)

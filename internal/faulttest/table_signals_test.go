@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/restart"
+	"example.com/restart/internal/proctest"
 )
 
 // Signals and requests that come at a bad moment.
@@ -121,7 +122,7 @@ func storm(s *scene) outcome {
 	}
 	var o outcome
 	for range 3 {
-		poll(s.t, "no restart is under way", func() (err error) {
+		proctest.Poll(s.t, "no restart is under way", func() (err error) {
 			o, err = decode[outcome](once("tcp", s.config.Web, "/restart"))
 			if err == nil && !o.OK {
 				err = errOrdered
