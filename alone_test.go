@@ -34,7 +34,10 @@ func TestAloneComesAfterLastState(t *testing.T) {
 	merge := func() {
 		bound := time.Now().Add(30 * time.Second)
 		for len(second.Status().Draining) > 0 && time.Now().Before(bound) {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // no event tells of the end of a process
+		}
+		if n := len(second.Status().Draining); n > 0 {
+			t.Errorf("%d earlier generations have not ended", n)
 		}
 		for range 1000 { // the loop has time to hear of it
 			if err := second.Live(t.Context()); err != nil {

@@ -23,7 +23,8 @@ type resources struct {
 }
 
 // measure returns what a process holds. Connections that were answered a moment ago
-// may still be counted, so it is the least of several times.
+// may still be counted, so it is the least of several times. Were they counted each
+// time, checkProcess would only be content with more.
 func (s *scene) measure(pid int) resources {
 	s.t.Helper()
 	least := resources{goroutines: 1 << 20}
@@ -42,7 +43,7 @@ func (s *scene) measure(pid int) resources {
 }
 
 // checkAfter checks all that must be so after the fault, whatever it was.
-func (s *scene) checkAfter(before resources, o outcome) {
+func (s *scene) checkAfter(o outcome) {
 	s.t.Helper()
 	s.checkOutcome(o)
 	if s.row.serves != nobodyServes {
@@ -74,14 +75,14 @@ func (s *scene) checkAfter(before resources, o outcome) {
 		serving = s.who()
 	}
 	s.checkConnections(serving)
-	now := before
+	now := s.before
 	now.goroutines += s.row.stuck
 	if s.row.manyLive {
 		now = resources{}
 	}
 	s.checkProcess(serving, now)
 	s.withdraw()
-	s.checkNext(serving, before)
+	s.checkNext(serving)
 }
 
 // checkLog checks that a process has logged what operators are to look for. What it
@@ -288,7 +289,7 @@ func (s *scene) removeDead() {
 }
 
 // checkNext checks that a good release works now, and a stop.
-func (s *scene) checkNext(serving int, before resources) {
+func (s *scene) checkNext(serving int) {
 	s.t.Helper()
 	next := s.replace()
 	if s.row.onProbation && serving == s.old {
@@ -304,7 +305,7 @@ func (s *scene) checkNext(serving int, before resources) {
 		s.load.reconnectAll() // the script moves no connections
 	}
 	s.checkConnections(next)
-	s.checkProcess(next, before)
+	s.checkProcess(next, s.before)
 	s.Signal(next, syscall.SIGTERM)
 	s.WaitEnd()
 	s.Wait(1, fmt.Sprintf("end pid=%d error=<nil>", next))

@@ -118,9 +118,8 @@ func TestFaults(t *testing.T) {
 func (r *row) run(t *testing.T) {
 	s := newScene(t, r)
 	s.load.begin()
-	var before resources
 	if !r.played {
-		before = s.measure(s.old)
+		s.before = s.measure(s.old)
 	}
 	s.load.resume()
 	s.give()
@@ -128,7 +127,7 @@ func (r *row) run(t *testing.T) {
 	if do == nil {
 		do = (*scene).restart
 	}
-	s.checkAfter(before, do(s))
+	s.checkAfter(do(s))
 }
 
 // A group is a part of the table.

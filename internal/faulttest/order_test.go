@@ -141,7 +141,7 @@ func (d deed) do(dir string) error {
 		defer runtime.UnlockOSThread()
 		return unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	case hangs:
-		for {
+		for { // select without cases would be a deadlock, at which the runtime ends the process
 			time.Sleep(time.Hour)
 		}
 	case waits:

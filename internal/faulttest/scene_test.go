@@ -31,7 +31,8 @@ type scene struct {
 	config config
 	env    []string
 	load   *load
-	old    int // the process that is to be replaced
+	old    int       // the process that is to be replaced
+	before resources // what it holds at first; none if it is played
 	kept   bool
 	keeper int // if it is kept
 }

@@ -4,6 +4,7 @@ package faulttest
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/restart"
+	"example.com/restart/internal/proctest"
 )
 
 // Faults of descriptors and of the disk.
@@ -122,7 +124,12 @@ func withFiles(spare int) func(*scene) outcome {
 		if _, _, err := asker.who(); err != nil { // it has been accepted
 			s.t.Fatal(err)
 		}
-		s.measure(s.old) // connections have been closed
+		proctest.Poll(s.t, "connections that were answered are closed", func() error {
+			if n, want := len(proctest.FilesOf(s.old)), len(s.before.files)+1; n > want {
+				return fmt.Errorf("%d files are open, want %d with the asker", n, want)
+			}
+			return nil
+		})
 		restore := s.limitFiles(s.old, spare)
 		body, _, err := asker.get("/restart")
 		o, err := decode[outcome](body, err)
