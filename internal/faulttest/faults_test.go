@@ -39,7 +39,6 @@ type fault struct {
 	loses       losses
 	askerMayGo  bool // who asked may not get an answer: the process that was asked dies
 	leavesFiles bool // a process died that had files
-	keptSockets bool // and a keeper its Unix sockets, whose files nobody removes at the end
 	stuck       int  // goroutines of the program that hang
 	manyLive    bool // several generations live at once, and each costs the latest a descriptor
 	onProbation bool

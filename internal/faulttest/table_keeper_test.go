@@ -35,7 +35,7 @@ var faultsUnderAKeeper = []fault{
 			s.open()
 			return <-outcomes
 		},
-		serves: newServes, loses: oldsOwn, askerMayGo: true, leavesFiles: true, keptSockets: true,
+		serves: newServes, loses: oldsOwn, askerMayGo: true, leavesFiles: true,
 		advice: "nothing: the new one ends too, and the keeper starts the program again. Clients wait meanwhile",
 	},
 	{
@@ -46,7 +46,7 @@ var faultsUnderAKeeper = []fault{
 			s.Signal(s.successor(), syscall.SIGKILL)
 			return o
 		},
-		serves: newServes, loses: oldsOwn, leavesFiles: true, keptSockets: true,
+		serves: newServes, loses: oldsOwn, leavesFiles: true,
 		logs:   "restart: the successor died: nobody serves now",
 		advice: "nothing: the keeper starts the program again. Clients wait meanwhile",
 	},
