@@ -41,11 +41,7 @@ var faultsUnderAKeeper = []fault{
 	{
 		name: "new dies under a keeper", what: "the new process dies while the old one drains",
 		steps: []step{atRequest}, prepare: underKeeper,
-		do: func(s *scene) outcome {
-			o := s.restart()
-			s.Signal(s.successor(), syscall.SIGKILL)
-			return o
-		},
+		do:     restartThen(syscall.SIGKILL, (*scene).successor),
 		serves: newServes, loses: oldsOwn, leavesFiles: true,
 		logs:   "restart: the successor died: nobody serves now",
 		advice: "nothing: the keeper starts the program again. Clients wait meanwhile",
@@ -60,23 +56,14 @@ var faultsUnderAKeeper = []fault{
 	{
 		name: "keeper killed", what: "the keeper dies while the new process starts. Both get SIGTERM",
 		steps: []step{atService, atSpawn, atState, atClaim, atBind}, deed: waits, prepare: underKeeper,
-		do: func(s *scene) outcome {
-			outcomes := s.ask()
-			s.reached()
-			s.Signal(s.keeper, syscall.SIGKILL)
-			return <-outcomes
-		},
+		do:     whileStarting(syscall.SIGKILL, theKeeper),
 		serves: nobodyServes, phase: restart.PhaseReady, says: "failed in phase ready: …",
 		advice: "start it again. Whoever watches it does",
 	},
 	{
 		name: "keeper killed on probation", what: "the keeper dies in a probation. Both processes get SIGTERM",
 		steps: []step{atProbation}, onProbation: true, config: onProbation, prepare: underKeeper,
-		do: func(s *scene) outcome {
-			o := s.restart()
-			s.Signal(s.keeper, syscall.SIGKILL)
-			return o
-		},
+		do:     restartThen(syscall.SIGKILL, theKeeper),
 		serves: nobodyServes,
 		advice: "the same",
 	},

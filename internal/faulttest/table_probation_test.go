@@ -64,11 +64,7 @@ var faultsOnProbation = []fault{
 	{
 		name: "old killed on probation", what: "the old process dies during the probation",
 		steps: []step{atProbation}, onProbation: true, config: onProbation,
-		do: func(s *scene) outcome {
-			o := s.restart()
-			s.Signal(s.old, syscall.SIGKILL)
-			return o
-		},
+		do:     restartThen(syscall.SIGKILL, theOld),
 		serves: newServes, loses: oldsOwn, leavesFiles: true,
 		advice: "find out why",
 	},
@@ -85,11 +81,7 @@ var faultsOnProbation = []fault{
 	{
 		name: "SIGTERM on probation", what: "the new process gets SIGTERM in its probation",
 		steps: []step{atProbation}, onProbation: true, config: onProbation,
-		do: func(s *scene) outcome {
-			o := s.restart()
-			s.Signal(s.successor(), syscall.SIGTERM)
-			return o
-		},
+		do:     restartThen(syscall.SIGTERM, (*scene).successor),
 		serves: nobodyServes,
 		advice: "nothing: that stops the service",
 	},

@@ -18,12 +18,7 @@ var faultsOfSignals = []fault{
 	{
 		name: "SIGTERM to the old", what: "the old process gets SIGTERM while the new one starts",
 		steps: []step{atService, atSpawn, atState, atClaim, atBind}, deed: waits,
-		do: func(s *scene) outcome {
-			outcomes := s.ask()
-			s.reached()
-			s.Signal(s.old, syscall.SIGTERM)
-			return <-outcomes
-		},
+		do:     whileStarting(syscall.SIGTERM, theOld),
 		serves: nobodyServes, says: "failed in phase ready: stopping: signal terminated…",
 		advice: "nothing: both end, and what was begun is finished",
 	},
@@ -131,4 +126,26 @@ func storm(s *scene) outcome {
 		})
 	}
 	return o
+}
+
+func theOld(s *scene) int    { return s.old }
+func theKeeper(s *scene) int { return s.keeper }
+
+// restartThen restarts, and sends a signal to a process afterwards.
+func restartThen(sig syscall.Signal, to func(*scene) int) func(*scene) outcome {
+	return func(s *scene) outcome {
+		o := s.restart()
+		s.Signal(to(s), sig)
+		return o
+	}
+}
+
+// whileStarting sends a signal to a process when the new one waits at a step.
+func whileStarting(sig syscall.Signal, to func(*scene) int) func(*scene) outcome {
+	return func(s *scene) outcome {
+		outcomes := s.ask()
+		s.reached()
+		s.Signal(to(s), sig)
+		return <-outcomes
+	}
 }
