@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/restart/internal/fdutil"
 )
 
 // sendTimeout bounds how long systemd may leave its queue full.
@@ -69,7 +71,7 @@ func barrier(socket string) error {
 		return err
 	}
 	defer r.Close()
-	err = send(socket, []string{"BARRIER=1"}, int(w.Fd()))
+	err = fdutil.Control(w, func(fd int) error { return send(socket, []string{"BARRIER=1"}, fd) })
 	w.Close()
 	if err != nil {
 		return err
