@@ -24,7 +24,8 @@ type Packet struct {
 	Bytes []byte
 }
 
-// Frame returns the packet of a message.
+// Frame returns the packet of a message. Those of package wire can always be encoded;
+// a test with another is wrong.
 func Frame(t wire.Type, v any, files int) Packet {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -23,7 +23,8 @@ func Become() error {
 }
 
 // A keeper must have nothing of its program: an open database or a job that runs
-// would be there twice. So it does not wait for main.
+// would be there twice. So it does not wait for main, and exits before main: nothing
+// of the program has begun that a defer could end.
 func init() {
 	if _, ok := os.LookupEnv(selfVar); ok {
 		log := slog.New(slog.NewTextHandler(os.Stderr, nil))

@@ -108,7 +108,8 @@ func (k *keeper) variables() []string {
 
 // Exec turns a copy of the keeper into the program: only the process itself knows
 // the PID that sd_listen_fds(3) wants in its environment. In any other process it
-// does nothing.
+// does nothing. Where the program does not start, it exits: the process is no second
+// keeper, and its exit status tells the first one why.
 func Exec() {
 	path, ok := os.LookupEnv(execVar)
 	if !ok {
