@@ -104,9 +104,18 @@ func (o *oldProcess) toServing(g wire.Go) {
 // startSuccessor runs a Restarter whose old process has sent the manifest.
 func startSuccessor(t *testing.T, opts Options) (*oldProcess, *run) {
 	t.Helper()
+	o, x := prepareSuccessor(t, opts)
+	x.run()
+	return o, x
+}
+
+// prepareSuccessor makes a Restarter whose old process has sent the manifest. The
+// test runs it.
+func prepareSuccessor(t *testing.T, opts Options) (*oldProcess, *run) {
+	t.Helper()
 	o := newOldProcess(t)
 	o.sendManifest()
-	x, err := o.inherit(t, opts)
+	x, err := o.newSuccessor(t, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -284,12 +284,7 @@ func TestStopDuringARestartBeginsALameDuck(t *testing.T) {
 // A check that reaches the successor first must not fail, and neither must one
 // that reaches a successor which has to give back.
 func TestSuccessorIsReadyWhenItAccepts(t *testing.T) {
-	o := newOldProcess(t)
-	o.sendManifest()
-	x, err := o.newSuccessor(t, Options{LameDuck: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := prepareSuccessor(t, Options{LameDuck: time.Hour})
 	ready := make(chan bool, 1)
 	look := func(c net.Conn) {
 		ready <- x.r.Status().Ready

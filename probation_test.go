@@ -306,20 +306,16 @@ func TestManagerOfAProbation(t *testing.T) {
 	}
 }
 
-// trying makes a Restarter that is on trial.
-func trying(t *testing.T, o *oldProcess, opts Options) *run {
+// trying runs a Restarter that is on trial.
+func trying(t *testing.T, opts Options) (*oldProcess, *run) {
 	t.Helper()
-	o.sendManifest()
-	x, err := o.inherit(t, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := startSuccessor(t, opts)
 	inScript(func() { o.toServing(wire.Go{Probation: true}) })
 	x.reached(StateServing, 1)
 	if !x.r.Status().OnProbation {
 		t.Error("it does not know that it is on probation")
 	}
-	return x
+	return o, x
 }
 
 // What a successor on trial says, and what becomes of it when the predecessor
@@ -331,8 +327,7 @@ func TestSuccessorGivesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.pid")
-			o := newOldProcess(t)
-			x := trying(t, o, Options{PIDFile: path})
+			o, x := trying(t, Options{PIDFile: path})
 			give(x)
 			inScript(func() {
 				var m wire.GiveBack
@@ -356,15 +351,13 @@ func TestSuccessorGivesBack(t *testing.T) {
 // go, and not take the end of the successor for its death.
 func TestTrialEndsEarly(t *testing.T) {
 	t.Run("stop", func(t *testing.T) {
-		o := newOldProcess(t)
-		x := trying(t, o, Options{})
+		o, x := trying(t, Options{})
 		x.signal(syscall.SIGTERM)
 		inScript(func() { o.want(wire.TypeConfirm, nil) })
 		x.drained()
 	})
 	t.Run("restart", func(t *testing.T) {
-		o := newOldProcess(t)
-		x := trying(t, o, Options{})
+		o, x := trying(t, Options{})
 		result := make(chan error, 1)
 		go func() { result <- x.r.Restart(t.Context()) }()
 		inScript(func() { o.want(wire.TypeConfirm, nil) })
@@ -382,8 +375,7 @@ func TestTrialEndsEarly(t *testing.T) {
 		}
 	})
 	t.Run("restart, and undone", func(t *testing.T) {
-		o := newOldProcess(t)
-		x := trying(t, o, Options{})
+		o, x := trying(t, Options{})
 		result := make(chan error, 1)
 		go func() { result <- x.r.Restart(t.Context()) }()
 		inScript(func() { o.want(wire.TypeConfirm, nil); o.send(wire.TypeAbort, wire.Abort{}) })
@@ -401,8 +393,7 @@ func TestUndoComesTooLate(t *testing.T) {
 		"it is dead":    (*oldProcess).die,
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newOldProcess(t)
-			x := trying(t, o, Options{})
+			o, x := trying(t, Options{})
 			if err := x.r.Undo("the graphs are red"); err != nil {
 				t.Fatal(err)
 			}
@@ -424,12 +415,7 @@ func TestUndoComesTooLate(t *testing.T) {
 
 // The restart that ends the probation may bring the cure for the failure.
 func TestServiceFailsWhileARestartWaitsForTheEndOfTheProbation(t *testing.T) {
-	o := newOldProcess(t)
-	o.sendManifest()
-	x, err := o.newSuccessor(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := prepareSuccessor(t, Options{})
 	x.r.sys.start = spawning(t, takeOver).start
 	x.run()
 	inScript(func() { o.toServing(wire.Go{Probation: true}) })
@@ -493,8 +479,7 @@ func TestStoppedTooLateToCancelTheRestart(t *testing.T) {
 // The end of a generation before the predecessor says nothing of that, even where
 // all have one PID, as in package restarttest.
 func TestProbationOutlivesEarlierGenerations(t *testing.T) {
-	o := newOldProcess(t)
-	x := trying(t, o, Options{})
+	_, x := trying(t, Options{})
 	x.inLoop(func(l *loop) {
 		l.handle(ancestorEnded{handshake.Lifeline{PID: l.r.pred.PID, Generation: l.r.pred.Generation - 1}})
 	})
@@ -530,8 +515,7 @@ func TestSIGHUPIsPassedOnInTheProbation(t *testing.T) {
 
 // When the predecessor dies, nobody can serve again.
 func TestPredecessorDiesInTheProbation(t *testing.T) {
-	o := newOldProcess(t)
-	x := trying(t, o, Options{})
+	o, x := trying(t, Options{})
 	o.die()
 	for x.r.Status().OnProbation {
 		runtime.Gosched()

@@ -348,12 +348,7 @@ func TestSIGHUPAfterGoReachesTheSuccessor(t *testing.T) {
 // The successor does what its predecessor was asked for too late.
 func TestAgainMakesTheSuccessorRestart(t *testing.T) {
 	var s story
-	o := newOldProcess(t)
-	o.sendManifest()
-	x, err := o.newSuccessor(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := prepareSuccessor(t, Options{})
 	x.r.sys.start = spawning(t, takeOver).start
 	x.r.Before(syscall.SIGHUP, s.tell("before", nil))
 	x.run()

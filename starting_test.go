@@ -308,12 +308,7 @@ func TestFailedAddDropsNothing(t *testing.T) {
 
 // One that could be done without, or was made up for, stops nothing.
 func TestFailedAddOfNothingInherited(t *testing.T) {
-	o := newOldProcess(t)
-	o.sendManifest()
-	x, err := o.newSuccessor(t, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o, x := prepareSuccessor(t, Options{})
 	if _, err := x.r.Add("debug", "tcp", taken(t), newTestService()); err == nil {
 		t.Fatal("Add: got no error for an address that is taken")
 	}
