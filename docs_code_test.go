@@ -19,15 +19,18 @@ import (
 var program = regexp.MustCompile("(?s)```go\n(package main\n.*?)```")
 
 // readmeProgram returns the program of README.md.
-func readmeProgram(t *testing.T) []byte {
+func readmeProgram(t *testing.T) []byte { t.Helper(); return inReadme(t, program) }
+
+// inReadme returns the group of the expression, which README.md must match.
+func inReadme(t *testing.T, expr *regexp.Regexp) []byte {
 	t.Helper()
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := program.FindSubmatch(readme)
+	m := expr.FindSubmatch(readme)
 	if m == nil {
-		t.Fatal("README.md has no program")
+		t.Fatalf("README.md has nothing like %s", expr)
 	}
 	return m[1]
 }
@@ -47,22 +50,14 @@ var goGet = regexp.MustCompile(`(?m)^    go get (\S+)$`)
 // says to type there. The module cache has what that needs, since this test has
 // been built with it.
 func TestReadmeProgramCompilesInItsOwnModule(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	get := goGet.FindSubmatch(readme)
-	if get == nil {
-		t.Fatal("README.md has no go get")
-	}
-	code := readmeProgram(t)
+	get, code := inReadme(t, goGet), readmeProgram(t)
 	clone, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, add := range map[string][]string{
 		// The version is the one that Go gives to a module that a directory replaces.
-		"go get":      {"get", string(get[1]) + "@v0.0.0-00010101000000-000000000000"},
+		"go get":      {"get", string(get) + "@v0.0.0-00010101000000-000000000000"},
 		"go mod tidy": {"mod", "tidy"},
 	} {
 		t.Run(name, func(t *testing.T) {
