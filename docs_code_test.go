@@ -217,6 +217,26 @@ func TestDocumentationCommands(t *testing.T) {
 	}
 }
 
+// A check that finds nothing wrong would let every page pass.
+func TestWrongCommandsAreFound(t *testing.T) {
+	for _, text := range []string{
+		"make nothing",
+		"go test ./docs",
+		"go test ./docs/...",
+		"go run ./nothing",
+		"go run ./examples", // a directory with programs below it
+		"go run ./examples/http -nothing",
+		"go test -run TestOfNothing .",
+		"storm -nothing",
+		"restartctl nothing",
+		"scripts/nothing",
+	} {
+		if err := (command{"here", text}).check(); err == nil {
+			t.Errorf("%s: got no error", text)
+		}
+	}
+}
+
 // Scripts in the documentation are shell.
 func TestDocumentationShell(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -300,7 +320,7 @@ func checkGo(verb string, args []string) error {
 			if !ours {
 				continue
 			}
-			if err := hasGo(dir); err != nil {
+			if err := hasGo(dir, a); err != nil {
 				return err
 			}
 			dirs = append(dirs, dir)
@@ -332,16 +352,26 @@ func packageDir(arg string) (string, bool) {
 
 const modulePath = "example.com/restart"
 
-func hasGo(dir string) error {
-	if dir == "." {
-		return nil
-	}
-	return filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".go" {
+// hasGo returns an error if there are no Go files in the directory of a package or,
+// for a pattern with "...", below it.
+func hasGo(dir, pattern string) error {
+	found, below := false, strings.HasSuffix(pattern, "/...")
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case filepath.Ext(path) == ".go":
+			found = true
 			return filepath.SkipAll
+		case d.IsDir() && path != dir && !below:
+			return filepath.SkipDir
 		}
-		return err
+		return nil
 	})
+	if err == nil && !found {
+		err = fmt.Errorf("no Go files in %s", dir)
+	}
+	return err
 }
 
 // programDir returns where a program's flags are defined: those of storm are in
