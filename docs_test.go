@@ -11,7 +11,8 @@ import (
 )
 
 // What the documentation says must be there: the pages, what they link to, and
-// what they name. docs_code_test.go has the tests of its code.
+// what they name. docs_code_test.go has the tests of its code,
+// docs_commands_test.go those of its commands.
 
 // Whoever has a minute must get through README.md in it.
 func TestReadmeIsShort(t *testing.T) {
