@@ -167,3 +167,14 @@ func (o *oldProcess) acceptsNothing() {
 	}
 	c.Close()
 }
+
+// inScript runs a part of a script in this goroutine's place, so that a script
+// that fails ends only itself.
+func inScript(part func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		part()
+	}()
+	<-done
+}
