@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // RestartsBehindProxies is how often tests restart a server behind proxies and
@@ -73,21 +72,19 @@ func StartProxy(t testing.TB, config, program string, args ...string) string {
 		}
 	})
 	socket := filepath.Join(dir, "socket")
-	for bound := time.Now().Add(Patience); ; <-time.After(10 * time.Millisecond) {
+	Poll(t, program+" listens", func() error {
 		c, err := net.Dial("unix", socket)
 		if err == nil {
-			c.Close()
-			return socket
+			return c.Close()
 		}
 		select {
 		case <-exited:
 			t.Fatalf("%s has ended", program)
 		default:
 		}
-		if time.Now().After(bound) {
-			t.Fatal(err)
-		}
-	}
+		return err
+	})
+	return socket
 }
 
 // haproxyConf tries nothing twice. A slow machine must not make haproxy take a
