@@ -135,6 +135,17 @@ func TestUnderSystemd(t *testing.T) {
 	r.Await("2", "systemctl", "show", "--value", "-p", "NRestarts", "server.service")
 	r.Await("active", "systemctl", "is-active", "server.service")
 
+	// systemd keeps the sockets when it stops and starts the service. The Unix socket,
+	// by which the reload asks, has lost its file and is bound anew.
+	r.Run("systemctl", "restart", "server.service")
+	r.Run("systemctl", "reload", "server.service")
+	r.want("NFileDescriptorStore", "2")
+
+	// The file of a socket that was in the store is removed at the stop.
+	r.Run("kill", "-KILL", r.show("MainPID"))
+	r.Run("/usr/local/bin/server", "ask")
+	r.Await("active", "systemctl", "is-active", "server.service")
+
 	// A stop waits for what was begun, also after a restart.
 	r.Run("systemctl", "reload", "server.service")
 	pid = r.show("MainPID")
@@ -146,6 +157,9 @@ func TestUnderSystemd(t *testing.T) {
 	}
 	r.want("Result", "success")
 	r.want("ActiveState", "inactive")
+	if out, err := r.Try("ls", "/run/server.sock"); err == nil {
+		t.Errorf("the file of the Unix socket is left: %s", out)
+	}
 }
 
 // A unit that cannot work, and one with a socket unit.
