@@ -95,6 +95,7 @@ func (m *Manifest) receive(conn *channel.Conn) error {
 	// Whoever reads from the channel later must see its end as that.
 	defer conn.SetDeadline(time.Time{})
 	if err := m.receiveHello(conn); errors.Is(err, io.EOF) {
+		awaitEndOfPeer(conn)
 		return nil // a cold start
 	} else if err != nil {
 		return err
@@ -104,6 +105,7 @@ func (m *Manifest) receive(conn *channel.Conn) error {
 	for {
 		f, files, err := conn.Recv()
 		if errors.Is(err, io.EOF) {
+			awaitEndOfPeer(conn)
 			return nil
 		}
 		if err != nil {
@@ -129,6 +131,30 @@ func (m *Manifest) receive(conn *channel.Conn) error {
 			return err
 		}
 	}
+}
+
+// endTime bounds how long a process may take to end that has closed its channel.
+const endTime = 5 * time.Second
+
+// awaitEndOfPeer waits until the predecessor, which has closed the channel, has
+// ended. The kernel closes the files of a process that was killed one after the
+// other. A listener that this process has not got may be among the last, and its
+// address cannot be bound before.
+func awaitEndOfPeer(conn *channel.Conn) {
+	pid, _, err := conn.Peer()
+	if err != nil || pid == 0 || pid == os.Getpid() { // not every kernel tells; package restarttest has one process
+		return
+	}
+	awaitEnd(pid)
+}
+
+func awaitEnd(pid int) {
+	h, err := spawn.Open(pid)
+	if err != nil {
+		return // it has ended, or the platform cannot tell
+	}
+	defer h.Close()
+	h.Wait(endTime)
 }
 
 // receiveHello believes nothing: the peer must be the process that it says it
