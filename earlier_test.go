@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -37,9 +36,7 @@ func TestEarlierGeneration(t *testing.T) {
 		}
 	})
 	inScript(func() { o.send(wire.TypeProgress, wire.Progress{Generation: 3, Connections: 7}) })
-	for x.r.Status().Draining[0].Connections != 7 {
-		runtime.Gosched() // a test that hangs has a bound
-	}
+	until(t, "the connections are counted", func() bool { return x.r.Status().Draining[0].Connections == 7 })
 	if err := x.r.HammerEarlier(3); err != nil {
 		t.Error(err)
 	}
@@ -53,9 +50,7 @@ func TestEarlierGeneration(t *testing.T) {
 		t.Errorf("got %+v, want %+v", e, want)
 	}
 	o.peer.die()
-	for x.r.HammerEarlier(3) == nil {
-		runtime.Gosched()
-	}
+	until(t, "the process is gone", func() bool { return x.r.HammerEarlier(3) != nil })
 }
 
 // A predecessor of this version listens before it has told anything.
@@ -120,9 +115,7 @@ func TestDrainTellsTheSuccessor(t *testing.T) {
 	}
 	defer c.Close()
 	<-accepted
-	for x.r.Status().Listeners[0].Connections != 1 { // the one before may be closing
-		runtime.Gosched()
-	}
+	until(t, "the connection before is closed", func() bool { return x.r.Status().Listeners[0].Connections == 1 })
 	if err := x.r.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}

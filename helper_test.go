@@ -21,6 +21,7 @@ import (
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/manager"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/spawn"
 )
@@ -242,3 +243,14 @@ func ask(address string) (string, error) {
 }
 
 func slogTo(l *logs) *slog.Logger { return slog.New(l) }
+
+// until waits, within a bound, until ok.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	proctest.Poll(t, what, func() error {
+		if !ok() {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}

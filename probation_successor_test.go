@@ -5,7 +5,6 @@ package restart
 import (
 	"errors"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,9 +109,7 @@ func TestUndoComesTooLate(t *testing.T) {
 				o.want(wire.TypeGiveBack, nil)
 				then(o)
 			})
-			for x.r.Status().OnProbation {
-				runtime.Gosched()
-			}
+			until(t, "the probation ends", func() bool { return !x.r.Status().OnProbation })
 			x.inLoop(func(*loop) {}) // has done what comes with the end of the probation
 			if got := x.r.Status().State; got != StateServing {
 				t.Errorf("got state %v, want serving", got)
@@ -161,9 +158,7 @@ func TestProbationOutlivesEarlierGenerations(t *testing.T) {
 func TestPredecessorDiesInTheProbation(t *testing.T) {
 	o, x := trying(t, Options{})
 	o.die()
-	for x.r.Status().OnProbation {
-		runtime.Gosched()
-	}
+	until(t, "the probation ends", func() bool { return !x.r.Status().OnProbation })
 	if err := x.r.Undo("too late"); !errors.Is(err, errNoProbation) {
 		t.Errorf("got %v, want that there is none", err)
 	}

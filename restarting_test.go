@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -190,9 +189,7 @@ func TestFailureDuringARestart(t *testing.T) {
 			go func() { result <- x.r.Restart(t.Context()) }()
 			<-begun
 			x.service.fail <- onFire
-			for !errors.Is(failure(x), onFire) { // until the Restarter knows
-				runtime.Gosched()
-			}
+			until(t, "the Restarter knows", func() bool { return errors.Is(failure(x), onFire) })
 			close(release)
 			if err := <-result; (err == nil) != tt.good {
 				t.Errorf("Restart: got %v", err)

@@ -29,9 +29,7 @@ func (x *run) signal(sig os.Signal) {
 	case <-time.After(patience):
 		x.t.Fatalf("signal %v is not taken", sig)
 	}
-	for len(x.r.signals) > 0 {
-		runtime.Gosched()
-	}
+	until(x.t, "the loop has the signal", func() bool { return len(x.r.signals) == 0 })
 	x.inLoop(func(*loop) {}) // it has been acted upon
 }
 
@@ -80,9 +78,7 @@ func TestHammerWhileServingOnlyLogs(t *testing.T) {
 	c := x.hold()
 	x.signal(syscall.SIGUSR2)
 	x.r.Hammer()
-	for len(x.r.hammer) > 0 {
-		runtime.Gosched()
-	}
+	until(t, "the loop has the hammer", func() bool { return len(x.r.hammer) == 0 })
 	x.inLoop(func(*loop) {})
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Error(err)
