@@ -67,7 +67,7 @@ func (l *load) run(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-time.After(2 * time.Millisecond):
+		case <-time.After(2 * time.Millisecond): // others need the machine, too
 		}
 		inTime := true
 		if c == nil {

@@ -45,12 +45,7 @@ type load struct {
 func (l *load) wait(t *testing.T, n int64) {
 	t.Helper()
 	n += l.messages.Load()
-	for bound := time.Now().Add(exampletest.Patience); l.messages.Load() < n && !t.Failed(); {
-		if time.Now().After(bound) {
-			t.Fatal("no messages come")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	exampletest.Until(t, "messages come", func() bool { return l.messages.Load() >= n || t.Failed() })
 }
 
 func (l *load) over() bool {

@@ -110,7 +110,7 @@ func (c *client) run(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-time.After(time.Millisecond):
+		case <-time.After(time.Millisecond): // others need the machine, too
 		}
 		version, err := c.ask(answers)
 		if err != nil {

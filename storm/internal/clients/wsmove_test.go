@@ -110,8 +110,10 @@ func TestConversationFindsFaults(t *testing.T) {
 			}
 			close(heard) // all three are in flight
 			if name == "silent" {
-				for v.counts.Totals().Requests() < 2 {
-					time.Sleep(time.Millisecond)
+				for bound := time.Now().Add(wait); counts.Totals().Requests() < 2; time.Sleep(time.Millisecond) {
+					if time.Now().After(bound) {
+						t.Fatal("the first two messages are not answered")
+					}
 				}
 				v.finish(0)
 			} else {
