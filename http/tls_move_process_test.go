@@ -134,9 +134,7 @@ func checkSeen(t *testing.T, file string, sent []int) {
 // The suites that crypto/tls would not choose, with a client that is not Go's, and
 // KeyUpdate before and after a move: k sends one, K asks for the server's too.
 func TestOpenSSL(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := proctest.Program(t, "openssl", "openssl")
 	for _, tt := range []struct {
 		name, version, suite string
 		first                string // KeyUpdate before any move
@@ -153,7 +151,7 @@ func TestOpenSSL(t *testing.T) {
 			if tt.suite != "" {
 				args = append(args, "-ciphersuites", tt.suite)
 			}
-			c := startOpenSSL(t, args)
+			c := startOpenSSL(t, openssl, args)
 			first := c.ask(t)
 			if tt.suite != "" && !strings.Contains(first, tt.suite) {
 				t.Errorf("got %q, want cipher suite %s", first, tt.suite)
@@ -196,10 +194,10 @@ type opensslClient struct {
 	out, err *bufio.Reader
 }
 
-func startOpenSSL(t *testing.T, args []string) *opensslClient {
+func startOpenSSL(t *testing.T, openssl string, args []string) *opensslClient {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	cmd := exec.CommandContext(ctx, "openssl", args...)
+	cmd := exec.CommandContext(ctx, openssl, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

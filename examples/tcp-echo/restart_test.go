@@ -1,9 +1,10 @@
+//go:build unix
+
 package main
 
 import (
 	"bufio"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
@@ -20,9 +21,6 @@ func setup(r *restart.Restarter) error {
 // A client that is connected when the program is restarted still gets its answer,
 // then a goodbye. No process is started for that.
 func TestGoodbye(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("restarts need Linux")
-	}
 	p := restarttest.New(t, restart.Options{})
 	first := p.Start(setup)
 	c, err := p.Dial("echo")

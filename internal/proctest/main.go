@@ -85,7 +85,7 @@ func everything() bool {
 			return false
 		}
 	}
-	return !testing.Short()
+	return true
 }
 
 func leftBehind(before []string) int {
