@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,16 @@ func stop(f *proctest.Family, g proctest.Generation) {
 	f.Signal(g.PID, syscall.SIGTERM)
 	f.Wait(1, fmt.Sprintf("end pid=%d error=<nil>", g.PID))
 	f.WaitEnd()
+}
+
+// certificate makes a certificate with serial number 1. It returns its files, and
+// the environment that names them to a role.
+func certificate(t *testing.T) (certFile, keyFile string, env []string) {
+	t.Helper()
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	proctest.Certificate(t, certFile, keyFile, 1)
+	return certFile, keyFile, []string{"TEST_CERT=" + certFile, "TEST_KEY=" + keyFile}
 }
 
 // newServer returns a server that answers every request with its PID.

@@ -82,7 +82,7 @@ func TestCertificateIsReadAnew(t *testing.T) {
 	if got := serial(); got != 1 {
 		t.Fatalf("got certificate %d, want 1", got)
 	}
-	writeCertificate(t, cert, key, 2)
+	proctest.Certificate(t, cert, key, 2)
 	g = replace(f, g)
 	if got := serial(); got != 2 {
 		t.Errorf("got certificate %d, want 2", got)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/restart/examples/internal/exampletest"
+	"example.com/restart/internal/proctest"
 )
 
 var (
@@ -26,7 +27,7 @@ func TestNothingIsLost(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	roots := x509.NewCertPool()
-	roots.AddCert(exampletest.Certificate(t, cert, key, 1))
+	roots.AddCert(proctest.Certificate(t, cert, key, 1))
 	bin := exampletest.Build(t, "1")
 	p := exampletest.Start(t, bin, "-addr", "127.0.0.1:0", "-tls", "127.0.0.1:0", "-cert", cert, "-key", key)
 	g := p.Serving(1, 2)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/restart/examples/internal/exampletest"
+	"example.com/restart/internal/proctest"
 )
 
 func TestReadme(t *testing.T) { exampletest.Readme(t) }
@@ -21,7 +22,7 @@ func TestNewBinaryAndCertificate(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	roots := x509.NewCertPool()
-	roots.AddCert(exampletest.Certificate(t, cert, key, 1))
+	roots.AddCert(proctest.Certificate(t, cert, key, 1))
 
 	bin := exampletest.Build(t, "1")
 	p := exampletest.Start(t, bin, "-addr", "127.0.0.1:0", "-cert", cert, "-key", key)
@@ -40,7 +41,7 @@ func TestNewBinaryAndCertificate(t *testing.T) {
 		t.Fatalf("before: got %+v, want version 1 and process %d over HTTP/2.0", got, first.PID)
 	}
 	exampletest.Replace(t, bin, "2")
-	roots.AddCert(exampletest.Certificate(t, cert, key, 2))
+	roots.AddCert(proctest.Certificate(t, cert, key, 2))
 	slow := exampletest.Begin(t, old, url+"/slow?d=2s")
 	p.Signal(first.PID, syscall.SIGHUP)
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-package exampletest
+package proctest
 
 import (
 	"crypto/ecdsa"
@@ -15,7 +15,9 @@ import (
 	"time"
 )
 
-// Certificate writes a self-signed certificate for 127.0.0.1 and its key.
+// Certificate writes a certificate for 127.0.0.1, signed by itself, and its key to
+// files, for a server that reads them. It returns the certificate, which a client
+// has to trust.
 func Certificate(t testing.TB, certFile, keyFile string, serial int64) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
