@@ -15,13 +15,11 @@ import (
 	"syscall"
 
 	"example.com/restart/examples/internal/figures"
+	"example.com/restart/examples/measure/internal/reexec"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		serve(os.Args[2:])
-		return
-	}
+	reexec.Serve(serve)
 	listeners := flag.String("listeners", "1,10,100,1000,4000", "`numbers` of listeners, separated by commas")
 	conns := flag.String("connections", "1,100,1000,5000,15000", "`numbers` of connections, separated by commas")
 	restarts := flag.Int("restarts", 5, "`number` of restarts of each server")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,22 +17,16 @@ import (
 
 // serve is the server that is measured: a web server, as many other listeners as wanted, and a control socket. The first
 // process prints the address of the web server when it serves.
-func serve(args []string) {
+func serve(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
 	socket := flags.String("control", "", "`path` of the control socket")
 	listeners := flags.Int("listeners", 1, "`number` of listeners")
 	_ = flags.Parse(args) // exits
-	if err := runServer(*socket, *listeners); err != nil {
-		log.Fatal("server: ", err)
-	}
-}
-
-func runServer(socket string, listeners int) error {
 	r, err := restart.New(restart.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	if _, err := control.Add(r, socket); err != nil {
+	if _, err := control.Add(r, *socket); err != nil {
 		return err
 	}
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, os.Getpid()) })
@@ -41,7 +34,7 @@ func runServer(socket string, listeners int) error {
 	if err != nil {
 		return err
 	}
-	for i := 1; i < listeners; i++ {
+	for i := 1; i < *listeners; i++ {
 		s := tcp.New(func(_ context.Context, c net.Conn) { c.Close() })
 		if _, err := r.Add(fmt.Sprint("l", i), "tcp", "127.0.0.1:0", s); err != nil {
 			return err

@@ -15,16 +15,14 @@ import (
 	"time"
 
 	"example.com/restart/examples/internal/figures"
+	"example.com/restart/examples/measure/internal/reexec"
 	"example.com/restart/storm"
 	"example.com/restart/storm/load"
 	"example.com/restart/storm/report"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		serve(os.Args[2:])
-		return
-	}
+	reexec.Serve(serve)
 	restarts := flag.Int("restarts", 2000, "`number` of restarts")
 	every := flag.Duration("every", 250*time.Millisecond, "from one restart to the next, or longer while the old process drains")
 	page := flag.String("doc", "", "Markdown `file` to write the table into")

@@ -8,15 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"example.com/restart/examples/measure/internal/reexec"
 	"example.com/restart/storm/report"
 )
 
 // The test binary is the server too, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		serve(os.Args[2:])
-		return
-	}
+	reexec.Serve(serve)
 	// A race detector waits a second at the end of each process.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,18 +19,12 @@ import (
 )
 
 // serve is the server that is restarted: plain HTTP and TLS, and a Unix socket that answers with a sample.
-func serve(args []string) {
+func serve(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
 	addr := flags.String("addr", "", "TCP `address` of plain HTTP")
 	tlsAddr := flags.String("tls-addr", "", "TCP `address` of TLS")
 	stats := flags.String("stats", "", "`path` of the socket for samples")
 	_ = flags.Parse(args) // exits
-	if err := runServer(*addr, *tlsAddr, *stats); err != nil {
-		log.Fatal("server: ", err)
-	}
-}
-
-func runServer(addr, tlsAddr, stats string) error {
 	r, err := restart.New(restart.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
@@ -42,15 +35,15 @@ func runServer(addr, tlsAddr, stats string) error {
 	}
 	handler := endpoints.Handler("endurance")
 	plain := restarthttp.Wrap(&http.Server{Handler: handler})
-	if _, err := r.Add("plain", "tcp", addr, plain); err != nil {
+	if _, err := r.Add("plain", "tcp", *addr, plain); err != nil {
 		return err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{certificate}}
 	encrypted := &restarthttp.Server{HTTP: &http.Server{Handler: handler, TLSConfig: config}, TLS: true, MoveTLS: true}
-	if _, err := r.Add("tls", "tcp", tlsAddr, encrypted); err != nil {
+	if _, err := r.Add("tls", "tcp", *tlsAddr, encrypted); err != nil {
 		return err
 	}
-	if _, err := r.Add("stats", "unix", stats, restarthttp.Wrap(&http.Server{Handler: http.HandlerFunc(serveSample)})); err != nil {
+	if _, err := r.Add("stats", "unix", *stats, restarthttp.Wrap(&http.Server{Handler: http.HandlerFunc(serveSample)})); err != nil {
 		return err
 	}
 	return r.Run(context.Background())

@@ -13,14 +13,12 @@ import (
 	"syscall"
 
 	"example.com/restart/examples/internal/figures"
+	"example.com/restart/examples/measure/internal/reexec"
 	"example.com/restart/storm/load"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		serve(os.Args[2:])
-		return
-	}
+	reexec.Serve(serve)
 	times := flag.Int("times", 20, "`number` of restarts with each bad release")
 	page := flag.String("doc", "", "Markdown `file` to write the table into")
 	flag.Parse()

@@ -6,14 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"example.com/restart/examples/measure/internal/reexec"
 )
 
 // The test binary is the server too, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		serve(os.Args[2:])
-		return
-	}
+	reexec.Serve(serve)
 	// A race detector waits a second at the end of each process.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())

@@ -32,16 +32,10 @@ import (
 //	accepted                        a successor has accepted a connection
 //	closed                          it has closed one
 //	stopped PID                     it stops itself
-func serve(args []string) {
+func serve(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
 	bad := flags.String("bad", "", "`name` of what successors do")
 	_ = flags.Parse(args) // exits
-	if err := runServer(*bad); err != nil {
-		log.Fatal("server: ", err)
-	}
-}
-
-func runServer(bad string) error {
 	r, err := restart.New(restart.Options{
 		Probation: time.Hour, HammerTime: time.Second, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -52,7 +46,7 @@ func runServer(bad string) error {
 	if err != nil {
 		return err
 	}
-	s := &server{r: r, bad: bad, first: r.Status().Generation == 1}
+	s := &server{r: r, bad: *bad, first: r.Status().Generation == 1}
 	handler := s.spoil(endpoints.Hooks{Keep: restarthttp.Keep, Draining: restart.Draining}.Handler("probation"))
 	plain := &http.Server{Handler: handler, ConnState: s.connState}
 	if _, err := r.Add("plain", "tcp", "127.0.0.1:0", counted{restarthttp.Wrap(plain), s}); err != nil {
