@@ -140,6 +140,14 @@ func (p *pair) moved() int {
 	return p.moves
 }
 
+// wantMoves checks how many connections have moved.
+func (p *pair) wantMoves(want int) {
+	p.t.Helper()
+	if got := p.moved(); got != want {
+		p.t.Errorf("got %d moves, want %d", got, want)
+	}
+}
+
 // end waits for the drain to end.
 func (p *pair) end() {
 	p.t.Helper()

@@ -150,9 +150,7 @@ func testWebSocketMovesIfClientSpeaksEarly(t *testing.T, tr transport) {
 				p.end()
 				c.send(masked(1, true, "last"))
 				c.hears("last 4 resumed true")
-				if p.moved() != 1 {
-					t.Errorf("%d moved", p.moved())
-				}
+				p.wantMoves(1)
 			})
 		}
 	}

@@ -68,9 +68,7 @@ func testWebSocketsThatStay(t *testing.T, tr transport) {
 			c.hears("close 1001")
 			c.send(masked(8, true, "\x03\xe9"))
 			p.end()
-			if p.moved() != 0 {
-				t.Error("it moved")
-			}
+			p.wantMoves(0)
 		})
 	}
 }
@@ -102,9 +100,7 @@ func testClosingStays(t *testing.T, tr transport) {
 	c.hears("close 1008")
 	c.send(masked(8, true, "\x03\xf0"))
 	p.end()
-	if p.moved() != 0 {
-		t.Error("it moved")
-	}
+	p.wantMoves(0)
 }
 
 // Nobody knows what a handler has that does not read.
@@ -127,9 +123,7 @@ func testHandlerThatDoesNotRead(t *testing.T, tr transport) {
 	p.drain()
 	c.hears("close 1001")
 	p.end()
-	if p.moved() != 0 {
-		t.Error("it moved")
-	}
+	p.wantMoves(0)
 }
 
 // Keep comes too late: nothing is held up, nothing moves.

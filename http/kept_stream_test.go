@@ -264,9 +264,7 @@ func testLastWordsOfAStream(t *testing.T, tr transport) {
 		t.Errorf("got %q, %v", b, err)
 	}
 	p.end()
-	if p.moved() != 1 {
-		t.Errorf("%d moved", p.moved())
-	}
+	p.wantMoves(1)
 }
 
 // An empty answer is held back also if its header is long.

@@ -25,9 +25,7 @@ func testWebSocketMoves(t *testing.T, tr transport) {
 	p.end()
 	c.send(masked(1, true, "b"))
 	c.hears("new b 2")
-	if got := p.moved(); got != 1 {
-		t.Errorf("%d moves", got)
-	}
+	p.wantMoves(1)
 	c.send(masked(8, true, "\x03\xe8"))
 	c.hears("close 1000")
 	if _, err := c.br.ReadByte(); err != io.EOF {
@@ -110,9 +108,7 @@ func testDeadlinesOfHandler(t *testing.T, tr transport) {
 		c.send(masked(1, true, "m"))
 		c.hears("new m 1")
 	}
-	if p.moved() != 20 {
-		t.Errorf("%d moved", p.moved())
-	}
+	p.wantMoves(20)
 }
 
 // A handler that does not close is not waited for.

@@ -68,7 +68,5 @@ func TestStreamOfUnprovedConnection(t *testing.T) {
 	}
 	c.Close()
 	p.end()
-	if p.moved() != 0 {
-		t.Errorf("%d moved", p.moved())
-	}
+	p.wantMoves(0)
 }

@@ -27,9 +27,7 @@ func TestIdleConnectionMoves(t *testing.T) {
 	if got, want := c.receive(want("/2")), "new"; got != want {
 		t.Errorf("after: got %q, want %q", got, want)
 	}
-	if p.moved() != 1 {
-		t.Errorf("got %d moves, want 1", p.moved())
-	}
+	p.wantMoves(1)
 }
 
 // An empty line after a POST (RFC 9112, 2.2) is no request that the drain would

@@ -61,9 +61,7 @@ func TestTLSConnectionMoves(t *testing.T) {
 		if n := p.oldRun().mover.(tlsMover).log.Len(); n != 0 {
 			t.Errorf("%d handshakes are still followed, want none", n)
 		}
-		if p.moved() != 1 {
-			t.Errorf("got %d moves, want 1", p.moved())
-		}
+		p.wantMoves(1)
 	})
 }
 

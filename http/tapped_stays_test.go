@@ -56,8 +56,8 @@ func TestTLSHandshakes(t *testing.T) {
 				c.receive(want(path))
 			}
 			p.end()
-			if tt.moves >= 0 && p.moved() != tt.moves {
-				t.Errorf("got %d moves, want %d", p.moved(), tt.moves)
+			if tt.moves >= 0 {
+				p.wantMoves(tt.moves)
 			}
 		})
 	}
@@ -100,9 +100,7 @@ func TestTLSWithEncryptedClientHelloStays(t *testing.T) {
 		t.Errorf("got %q, want old", got)
 	}
 	p.end()
-	if p.moved() != 0 {
-		t.Errorf("got %d moves, want none", p.moved())
-	}
+	p.wantMoves(0)
 }
 
 // HTTP/2 stays, also before its first request, and still works in the successor.
@@ -134,7 +132,5 @@ func TestHTTP2OverTLSStays(t *testing.T) {
 		t.Errorf("got %q, want new", got)
 	}
 	ask(p.newRun().listener.Addr().String())
-	if p.moved() != 1 {
-		t.Errorf("got %d moves, want that of HTTP/1 only", p.moved())
-	}
+	p.wantMoves(1) // that of HTTP/1
 }

@@ -109,8 +109,6 @@ func TestTLSBodiesAroundAMove(t *testing.T) {
 		for _, size := range sizes {
 			exchange(size)
 		}
-		if p.moved() != 1 {
-			t.Errorf("got %d moves, want 1", p.moved())
-		}
+		p.wantMoves(1)
 	})
 }

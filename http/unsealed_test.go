@@ -53,9 +53,7 @@ func testHeaderBeforeHijack(t *testing.T, tr transport) {
 	p.end()
 	c.send(masked(1, true, "b"))
 	c.hears("new b")
-	if p.moved() != 1 {
-		t.Errorf("%d moved", p.moved())
-	}
+	p.wantMoves(1)
 }
 
 // What the handler of a WebSocket with TLS gets does what a tls.Conn does.
