@@ -5,6 +5,7 @@ package exampletest
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -20,7 +21,8 @@ import (
 
 // Readme does what the README.md in the current directory says. It runs the
 // commands of all ```console blocks, those behind "$ ", in one shell from top
-// to bottom, and compares what they print with the lines below them.
+// to bottom, and compares what they print with the lines below them. Nothing
+// that they have started may be left: the next README uses the same ports.
 //
 // The commands are run from the top of the repository. /tmp stands for a
 // directory of this test, 127.0.0.1:80xx for a free port. In the expected
@@ -142,33 +144,43 @@ func pattern(output string) *regexp.Regexp {
 	return regexp.MustCompile("^" + strings.Join(lines, "\n") + "$")
 }
 
-// runScript runs the script and returns what it and everything it started
-// printed. Nothing of it is left afterwards.
+// runScript runs the script, waits until everything that it has started has
+// ended, and returns what all that printed.
 func runScript(t *testing.T, dir, script string) string {
 	t.Helper()
-	out, err := os.Create(filepath.Join(dir, "output"))
+	out, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Dir = "../.."
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
+	printed := make(chan string)
+	go func() {
+		b, _ := io.ReadAll(out) // ends when the last process has ended
+		printed <- string(b)
+	}()
 	killAll := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	bound := time.AfterFunc(4*Patience, killAll) // READMEs build programs too
 	err = cmd.Wait()
 	bound.Stop()
-	killAll() // what the README left running
 	if err != nil {
+		killAll()
 		t.Errorf("shell: %v", err)
 	}
-	b, err := os.ReadFile(out.Name())
-	if err != nil {
-		t.Fatal(err)
+	select {
+	case s := <-printed:
+		return s
+	case <-time.After(Patience):
+		killAll()
+		t.Errorf("after %v something still runs that the README has started", Patience)
+		return <-printed
 	}
-	return string(b)
 }
