@@ -1,6 +1,7 @@
 package restart_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,6 +136,8 @@ func checkGo(verb string, args []string) error {
 			}
 		case a == "-o" || a == "-ldflags" || a == "-count" || a == "-benchtime" || a == "-C":
 			i++
+		case a == "-update" && dirs == nil:
+			return errors.New("go test takes no package after a flag that it does not know: put -update behind it")
 		case strings.HasPrefix(a, "-"), a == "work", a == "&&", a == "&":
 		default:
 			dir, ours := packageDir(a)

@@ -49,7 +49,7 @@ func TestDiffs(t *testing.T) {
 				return
 			}
 			if !*update {
-				t.Fatalf("the diff in %s is not that of the programs: run go test -run TestDiffs -update .", path)
+				t.Fatalf("the diff in %s is not that of the programs: go test ./examples/migrate -run TestDiffs -update", path)
 			}
 			changed := append(append(page[:from:from], want...), page[to:]...)
 			if err := os.WriteFile(path, changed, 0o644); err != nil {
