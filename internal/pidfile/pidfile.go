@@ -4,6 +4,7 @@ package pidfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -27,11 +28,7 @@ func Write(path string) error {
 // Rival returns the PID in the file at path if another process has that PID
 // now, 0 otherwise. The process may be anybody's: PIDs are used again.
 func Rival(path string) int {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	pid, err := strconv.Atoi(read(path))
 	if err != nil || pid <= 0 || pid == os.Getpid() {
 		return 0
 	}
@@ -48,8 +45,30 @@ func Rival(path string) int {
 
 // Ours reports whether the file at path holds our PID.
 func Ours(path string) bool {
-	b, err := os.ReadFile(path)
-	return err == nil && strings.TrimSpace(string(b)) == strconv.Itoa(os.Getpid())
+	return read(path) == strconv.Itoa(os.Getpid())
+}
+
+// maxSize is more than a PID and the space around it take.
+const maxSize = 64
+
+// read returns the words of the file at path, empty if it cannot be a PID file.
+// Others may be allowed to write its directory: what they put there must neither
+// block, as a FIFO does, nor be read without end.
+func read(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() > maxSize {
+		return ""
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSize))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // Remove removes the file at path if it is still ours.
