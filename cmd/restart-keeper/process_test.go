@@ -136,7 +136,7 @@ func TestOperatorsVariable(t *testing.T) {
 		t.Errorf("got parent %d after a restart, want %d", parent, k.PID())
 	}
 	k.kill(2)
-	k.ask("who")
+	k.serves(3)
 	k.finishes(func() { k.signal(syscall.SIGINT) }, 0)
 }
 
