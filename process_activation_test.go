@@ -146,14 +146,20 @@ func TestFileOfAStoredListenerIsRemoved(t *testing.T) {
 	s.WaitEnd()
 
 	again, _ := notified(t, cfg, given(names, files...))
-	c := dialAt(t, "unix", path)
-	if got := c.ask("who"); !strings.HasSuffix(got, "admin") {
-		t.Errorf("got %q", got)
-	}
-	c.Close()
+	wantAdmin(t, path)
 	again.stop()
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v: the file of the socket is still there", err)
+	}
+}
+
+// wantAdmin asks the server at a Unix socket which of its listeners that is.
+func wantAdmin(t *testing.T, path string) {
+	t.Helper()
+	c := dialAt(t, "unix", path)
+	defer c.Close()
+	if got := c.ask("who"); !strings.HasSuffix(got, "admin") {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -168,11 +174,7 @@ func TestStoredListenerWithoutItsFileIsBoundAnew(t *testing.T) {
 	s.stop()
 
 	again, systemd := notified(t, cfg, given(names, files...))
-	c := dialAt(t, "unix", path)
-	if got := c.ask("who"); !strings.HasSuffix(got, "admin") {
-		t.Errorf("got %q", got)
-	}
-	c.Close()
+	wantAdmin(t, path)
 	systemd.SkipTo("FDSTOREREMOVE=1\nFDNAME=restart|admin|")
 	for name := range stored(t, systemd, 2) {
 		if strings.Contains(name, "|admin|") && store[name] != nil {
