@@ -126,8 +126,12 @@ func (c *conn) export(t *tapped) (net.Conn, *tlsrec.State, error) {
 	}
 	first := r.held[0]
 	if may := first.plain[:len(first.plain)-(first.end-r.passed)]; len(may) > 0 {
+		var record []byte
+		if record, err = r.opener.Reseal(may, len(r.held)); err != nil {
+			return nil, nil, err
+		}
 		socket.SetWriteDeadline(time.Now().Add(writeBound))
-		_, err = socket.Write(r.opener.Reseal(may, len(r.held)))
+		_, err = socket.Write(record)
 		socket.SetWriteDeadline(time.Time{})
 		s.Out.Seq++
 	}

@@ -37,11 +37,14 @@ const (
 // A Cipher protects the records of one direction.
 type Cipher struct {
 	suite  *Suite
-	aead   cipher.AEAD
 	secret []byte // TLS 1.3: what the keys are derived from
 	key    []byte // TLS 1.2: to be told in Half
-	iv     [nonceLen]byte
 	seq    uint64
+
+	// Made for the first record, see ready: most connections that move are idle,
+	// and may move on without one.
+	aead cipher.AEAD
+	iv   [nonceLen]byte // in TLS 1.2 there from the beginning
 
 	// Arguments for aead, which would be allocated anew for every record.
 	nonce      [nonceLen]byte
@@ -66,20 +69,26 @@ func NewCipher(s *Suite, h Half) (*Cipher, error) {
 			return nil, errSecretLen
 		}
 		c.secret = bytes.Clone(h.Secret)
-		return c, c.derive()
+		return c, nil
 	}
 	if len(h.Key) != s.keyLen || len(h.IV) != s.ivLen {
 		return nil, errSecretLen
 	}
 	c.key = bytes.Clone(h.Key)
 	copy(c.iv[:], h.IV)
-	var err error
-	c.aead, err = s.aead(c.key)
-	return c, err
+	return c, nil
 }
 
-// derive makes key and IV of the traffic secret (RFC 8446, 7.3).
-func (c *Cipher) derive() error {
+// ready makes what protects records, unless it is there. In TLS 1.3 it derives
+// key and IV of the traffic secret (RFC 8446, 7.3).
+func (c *Cipher) ready() (err error) {
+	if c.aead != nil {
+		return nil
+	}
+	if c.suite.Version == tls.VersionTLS12 {
+		c.aead, err = c.suite.aead(c.key)
+		return err
+	}
 	iv, err := c.suite.expandLabel(c.secret, "iv", nonceLen)
 	if err != nil {
 		return err
@@ -102,8 +111,8 @@ func (c *Cipher) update() error {
 		return err
 	}
 	clear(c.secret)
-	c.secret, c.seq = next, 0
-	return c.derive()
+	c.secret, c.seq, c.aead = next, 0, nil
+	return nil
 }
 
 // half returns copies of what the next record needs.
@@ -146,7 +155,10 @@ func (c *Cipher) additionalOf(seq uint64, header []byte, plainLen int) []byte {
 }
 
 // Seal appends the next record to b. plain must fit into one.
-func (c *Cipher) Seal(b []byte, t Type, plain []byte) []byte {
+func (c *Cipher) Seal(b []byte, t Type, plain []byte) ([]byte, error) {
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
 	at := len(b)
 	if c.suite.Version == tls.VersionTLS13 {
 		b = append(b, byte(TypeData), 3, 3)
@@ -164,7 +176,7 @@ func (c *Cipher) Seal(b []byte, t Type, plain []byte) []byte {
 		b = c.aead.Seal(b, c.nonceOf(c.seq, b[at+HeaderLen:]), plain, c.additionalOf(c.seq, b[at:], len(plain)))
 	}
 	c.seq++
-	return b
+	return b, nil
 }
 
 // OpenAt decrypts a whole record as number seq, appends the plaintext to dst and
@@ -172,6 +184,9 @@ func (c *Cipher) Seal(b []byte, t Type, plain []byte) []byte {
 // openInPlace. A record that does not authenticate is [BadRecordMAC]. OpenAt
 // leaves the number of the next record as it is.
 func (c *Cipher) OpenAt(seq uint64, dst, record []byte) (plain []byte, t Type, err error) {
+	if c.ready() != nil {
+		return nil, 0, internalError
+	}
 	explicit := c.suite.explicitLen()
 	if len(record) < HeaderLen+explicit+tagLen {
 		return nil, 0, BadRecordMAC

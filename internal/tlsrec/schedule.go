@@ -29,7 +29,7 @@ func (s *Suite) First(master, clientRandom, serverRandom []byte) (in, out Half, 
 
 // prf is P_hash of TLS 1.2 (RFC 5246, 5). seed begins with the label.
 func (s *Suite) prf(secret, seed []byte, n int) []byte {
-	mac := hmac.New(s.hash, secret)
+	mac := hmac.New(s.hash.New, secret)
 	mac.Write(seed)
 	a := mac.Sum(nil)
 	var out []byte
@@ -53,5 +53,5 @@ func (s *Suite) expandLabel(secret []byte, label string, n int) ([]byte, error) 
 	info = append(info, byte(len(label)))
 	info = append(info, label...)
 	info = append(info, 0)
-	return hkdf.Expand(s.hash, secret, string(info), n)
+	return hkdf.Expand(s.hash.New, secret, string(info), n)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 )
 
 // A State is what it takes to go on with a connection. It is made by
@@ -119,7 +120,7 @@ func Describe(cs tls.ConnectionState) Description {
 // it takes.
 func (s *State) ConnectionState() (tls.ConnectionState, error) {
 	d := &s.Description
-	cs := withoutExporter()
+	cs := withoutExporter() // a copy
 	cs.Version, cs.CipherSuite, cs.HandshakeComplete = s.Version, s.Suite, true
 	cs.DidResume, cs.HelloRetryRequest, cs.CurveID = d.Resumed, d.Retried, d.Curve
 	cs.NegotiatedProtocol = d.Protocol
@@ -142,9 +143,9 @@ func (s *State) ConnectionState() (tls.ConnectionState, error) {
 // withoutExporter returns the ConnectionState of a connection that allows
 // renegotiation. Its ExportKeyingMaterial fails; that of a zero ConnectionState
 // would panic.
-func withoutExporter() tls.ConnectionState {
+var withoutExporter = sync.OnceValue(func() tls.ConnectionState {
 	return tls.Server(nil, &tls.Config{Renegotiation: tls.RenegotiateFreelyAsClient}).ConnectionState()
-}
+})
 
 func rawCertificates(certs []*x509.Certificate) (all [][]byte) {
 	for _, c := range certs {

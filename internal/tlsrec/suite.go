@@ -10,13 +10,13 @@
 package tlsrec
 
 import (
+	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
-	"crypto/sha512"
+	_ "crypto/sha256" // for crypto.SHA256
+	_ "crypto/sha512" // for crypto.SHA384
 	"crypto/tls"
 	"fmt"
-	"hash"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -26,7 +26,7 @@ type Suite struct {
 	ID      uint16
 	Version uint16 // of TLS, the only one that has this suite
 
-	hash   func() hash.Hash
+	hash   crypto.Hash
 	aead   func(key []byte) (cipher.AEAD, error)
 	keyLen int
 	ivLen  int // the part of the nonce that is a secret
@@ -43,18 +43,18 @@ func SuiteByID(id uint16) (*Suite, error) {
 }
 
 var suites = suitesByID(
-	&Suite{tls.TLS_AES_128_GCM_SHA256, tls.VersionTLS13, sha256.New, aesGCM, 16, 12},
-	&Suite{tls.TLS_AES_256_GCM_SHA384, tls.VersionTLS13, sha512.New384, aesGCM, 32, 12},
-	&Suite{tls.TLS_CHACHA20_POLY1305_SHA256, tls.VersionTLS13, sha256.New, chacha20poly1305.New, 32, 12},
+	&Suite{tls.TLS_AES_128_GCM_SHA256, tls.VersionTLS13, crypto.SHA256, aesGCM, 16, 12},
+	&Suite{tls.TLS_AES_256_GCM_SHA384, tls.VersionTLS13, crypto.SHA384, aesGCM, 32, 12},
+	&Suite{tls.TLS_CHACHA20_POLY1305_SHA256, tls.VersionTLS13, crypto.SHA256, chacha20poly1305.New, 32, 12},
 
-	&Suite{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, sha256.New, aesGCM, 16, 4},
-	&Suite{tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, sha512.New384, aesGCM, 32, 4},
-	&Suite{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, sha256.New, aesGCM, 16, 4},
-	&Suite{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, sha512.New384, aesGCM, 32, 4},
-	&Suite{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, sha256.New, aesGCM, 16, 4},
-	&Suite{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, sha512.New384, aesGCM, 32, 4},
-	&Suite{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.VersionTLS12, sha256.New, chacha20poly1305.New, 32, 12},
-	&Suite{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.VersionTLS12, sha256.New, chacha20poly1305.New, 32, 12},
+	&Suite{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, crypto.SHA256, aesGCM, 16, 4},
+	&Suite{tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, crypto.SHA384, aesGCM, 32, 4},
+	&Suite{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, crypto.SHA256, aesGCM, 16, 4},
+	&Suite{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, crypto.SHA384, aesGCM, 32, 4},
+	&Suite{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.VersionTLS12, crypto.SHA256, aesGCM, 16, 4},
+	&Suite{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.VersionTLS12, crypto.SHA384, aesGCM, 32, 4},
+	&Suite{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.VersionTLS12, crypto.SHA256, chacha20poly1305.New, 32, 12},
+	&Suite{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.VersionTLS12, crypto.SHA256, chacha20poly1305.New, 32, 12},
 )
 
 func suitesByID(all ...*Suite) map[uint16]*Suite {
@@ -75,7 +75,7 @@ func aesGCM(key []byte) (cipher.AEAD, error) {
 
 // HashLen is the length of the suite's hash in bytes, and so that of a traffic
 // secret and of the verify_data of a Finished in TLS 1.3.
-func (s *Suite) HashLen() int { return s.hash().Size() }
+func (s *Suite) HashLen() int { return s.hash.Size() }
 
 // explicitLen is the part of the nonce that is in each record.
 func (s *Suite) explicitLen() int { return nonceLen - s.ivLen }

@@ -59,7 +59,10 @@ func (c *Conn) sendLocked(t Type, plain []byte) (sent int, err error) {
 		b, packed := (*buf)[:0], sent
 		for range recordsAtOnce {
 			n := min(len(plain)-packed, maxPlain)
-			b = c.out.cipher.Seal(b, t, plain[packed:packed+n])
+			if b, err = c.out.cipher.Seal(b, t, plain[packed:packed+n]); err != nil {
+				c.out.err = err
+				return sent, err
+			}
 			if packed += n; packed == len(plain) {
 				break
 			}

@@ -26,38 +26,45 @@ type Forged struct {
 // with plain in it. crypto/tls must be waiting for it: it has asked for more
 // bytes and got none. After an error nothing has changed.
 func (t *Tap) Forge(plain []byte) (*Forged, error) {
-	p, err := t.Prove()
+	p, c, err := t.prove()
 	if err != nil {
 		return nil, err
 	}
-	c, err := tlsrec.NewCipher(p.suite, p.in)
+	c.SetSeq(p.in.Seq)
+	record, err := c.Seal(nil, tlsrec.TypeData, plain)
 	if err != nil {
 		p.Wipe()
 		return nil, err
 	}
-	return &Forged{c.Seal(nil, tlsrec.TypeData, plain), *p}, nil
+	return &Forged{record, *p}, nil
 }
 
 // Prove proves what protects the client's next record. crypto/tls must have asked
 // for more bytes and got none, or it may have records that it has not opened.
 func (t *Tap) Prove() (*Proof, error) {
+	p, _, err := t.prove()
+	return p, err
+}
+
+// prove is Prove. It returns also the client's Cipher.
+func (t *Tap) prove() (*Proof, *tlsrec.Cipher, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k, err := t.keyedWholeLocked()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !t.out.whole() {
-		return nil, ErrUnderway
+		return nil, nil, ErrUnderway
 	}
 	if k.in.Seq, err = t.nextInLocked(k); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := t.neverUpdatedLocked(k); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	k.in.Secret, k.out.Secret = bytes.Clone(k.in.Secret), bytes.Clone(k.out.Secret)
-	return &Proof{suite: k.suite, in: k.in, out: k.out}, nil
+	return &Proof{suite: k.suite, in: k.in, out: k.out}, k.opener, nil
 }
 
 // Export returns the state that crypto/tls was in at the time of p. notify is what

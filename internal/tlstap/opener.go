@@ -62,7 +62,7 @@ func (o *Opener) openAt(seq uint64, record []byte) ([]byte, error) {
 
 // Reseal returns the record with this content that takes the place of the last n
 // that Open has decrypted and that nobody will see.
-func (o *Opener) Reseal(plain []byte, n int) []byte {
+func (o *Opener) Reseal(plain []byte, n int) ([]byte, error) {
 	o.cipher.SetSeq(o.seq - uint64(n))
 	return o.cipher.Seal(nil, tlsrec.TypeData, plain)
 }
