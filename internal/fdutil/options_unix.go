@@ -5,6 +5,7 @@ package fdutil
 import (
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,16 +40,32 @@ func optionsOf(f *os.File) options {
 	return all
 }
 
+// setByNet is what the options are after net.FileConn, once a connection was asked:
+// it sets the same for each. What it leaves alone is not changed by being set to
+// what it was.
+var setByNet atomic.Pointer[options]
+
 // restore gives f the options back. Errors are ignored as package net does: the
 // connection may have been reset.
 func (all options) restore(f *os.File) {
-	now := optionsOf(f)
-	if all == nil || now == nil || slices.Equal(all, now) {
+	if all == nil {
+		return
+	}
+	set := setByNet.Load()
+	if set == nil {
+		now := optionsOf(f)
+		if now == nil {
+			return
+		}
+		set = &now
+		setByNet.Store(set)
+	}
+	if slices.Equal(all, *set) {
 		return
 	}
 	_ = Control(f, func(fd int) error {
 		for i, o := range changed {
-			if now[i] != all[i] {
+			if all[i] != (*set)[i] {
 				_ = unix.SetsockoptInt(fd, o.level, o.name, all[i])
 			}
 		}
