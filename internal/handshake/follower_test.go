@@ -27,7 +27,7 @@ func pair(t *testing.T) (a, b *channel.Conn) {
 		t.Fatal(err)
 	}
 	for _, c := range []*channel.Conn{a, b} {
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(2 * time.Minute)) // much to encode, and the race detector
 		t.Cleanup(func() { c.Close() })
 	}
 	return a, b
