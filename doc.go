@@ -55,8 +55,8 @@
 // [Options.ReadyTimeout], it is killed and the predecessor serves on.
 //
 // Between the successor's first Accept and the predecessor's last, both accept
-// from one queue for a moment. Each connection goes to one of them.
-// [Restarter.Serving] says when that is over.
+// from one queue for a moment. Each connection goes to one of them. That is over
+// when [Restarter.Restart] returns nil in the predecessor.
 //
 // # Sockets
 //
