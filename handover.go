@@ -24,8 +24,9 @@ type handoverKey struct{}
 
 // HandoverFrom returns the Handover that the context of a [Service]'s Shutdown
 // carries. There is none when the process stops for good, when the successor has
-// dropped the listener, or when the service there is no [Adopter]. A Handover can be used after Shutdown has returned, as long as one
-// of the service's connections is open or another service still drains.
+// dropped the listener, or when the service there is no [Adopter]. A Handover can
+// be used after Shutdown has returned, as long as one of the service's connections
+// is open or another service still drains.
 func HandoverFrom(ctx context.Context) (*Handover, bool) {
 	h, ok := ctx.Value(handoverKey{}).(*Handover)
 	return h, ok

@@ -129,11 +129,11 @@ func (o Options) withDefaults(startDir string) (Options, error) {
 	if o.LameDuck < 0 {
 		return o, fmt.Errorf("restart: Options.LameDuck is %v: it must not be negative", o.LameDuck)
 	}
-	if err := o.Keeper.check(); err != nil {
-		return o, err
-	}
 	if o.Probation < 0 {
 		return o, fmt.Errorf("restart: Options.Probation is %v: it must not be negative", o.Probation)
+	}
+	if err := o.Keeper.check(); err != nil {
+		return o, err
 	}
 	if o.HammerTime == 0 {
 		o.HammerTime = DefaultHammerTime

@@ -24,8 +24,7 @@ import (
 // If Serve returns an error before Shutdown was called, Run drains the other
 // services and returns that error. The exceptions are net.ErrClosed,
 // http.ErrServerClosed and grpc.ErrServerStopped, which say that the service is
-// done. An error from Serve after Shutdown was called is no
-// failure.
+// done. An error from Serve after Shutdown was called is no failure.
 //
 // Shutdown is called once, from another goroutine, when the process drains. No
 // new connection comes from the listener by then, and Accept blocks until the
@@ -111,8 +110,9 @@ type StateMerger interface {
 type Adopter interface {
 	// Adopt takes the connection c and the bytes of state that came with it. The
 	// next byte to read from c is the one after the last that the predecessor has
-	// read, and socket options are as it left them. Adopt must not block: it is called for one connection after another.
-	// After an error c still belongs to the caller: the predecessor keeps it.
+	// read, and socket options are as it left them. Adopt must not block: it is
+	// called for one connection after another. After an error c still belongs to
+	// the caller: the predecessor keeps it.
 	//
 	// Adopt may be called as soon as Serve accepts, and from then on at any
 	// time, also during Shutdown.

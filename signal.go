@@ -218,7 +218,8 @@ func (l *loop) endAction(a *action) {
 // asks for. They are the place to check a new configuration. Restart returns the
 // veto; the veto of a signal is logged.
 //
-// An error says that the hook can never run: h is nil, the signal cannot be caught, Run has returned, or another Restarter runs in this process.
+// An error says that the hook can never run: h is nil, the signal cannot be caught,
+// Run has returned, or another Restarter runs in this process.
 func (r *Restarter) Before(sig os.Signal, h Hook) error { return r.addHook(r.hooks.before, sig, h) }
 
 // After adds a hook that runs after sig has had its effect: when a restart has
