@@ -196,8 +196,5 @@ func (p *parked) Close() error {
 func (p *parked) wait(ctx context.Context) {
 	over := make(chan struct{})
 	go func() { p.waits.Wait(); close(over) }()
-	select {
-	case <-over:
-	case <-ctx.Done():
-	}
+	await(ctx, over)
 }

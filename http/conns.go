@@ -116,13 +116,6 @@ func (s *conns) has(c *conn) bool {
 	return ok
 }
 
-// count returns how many connections there are of a class.
-func (s *conns) count(of class) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.size[of]
-}
-
 // whenGone returns a channel that is closed as soon as there is no connection of
 // that class.
 func (s *conns) whenGone(of class) <-chan struct{} {

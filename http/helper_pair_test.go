@@ -25,6 +25,13 @@ type pair struct {
 	moves int
 }
 
+// count returns how many connections there are of a class.
+func (s *conns) count(of class) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size[of]
+}
+
 // newPair serves handler with both. It tells handler by a header which one it
 // is.
 func newPair(t *testing.T, handler http.Handler) *pair {

@@ -43,7 +43,7 @@ type secureHTTP2 struct {
 	n       int // how much of the preface has come
 }
 
-var errNotHTTP2 = errors.New("restart/http: the client's HTTP/2 preface is not one")
+var errNotHTTP2 = errors.New("restart/http: read the HTTP/2 preface: the client has sent something else")
 
 // Read hides the client's preface: whoever serves without TLS has seen it.
 func (c *secureHTTP2) Read(p []byte) (int, error) {

@@ -45,7 +45,7 @@ const (
 
 // errDisagrees is for libraries that write the head of the response only after
 // they have taken the connection over.
-var errDisagrees = errors.New("restart/http: the handler does not go on with what the predecessor's has agreed upon")
+var errDisagrees = errors.New("restart/http: resume a WebSocket: the handler's response differs from the predecessor's")
 
 // write is the handler's write, and net/http's.
 func (k *kept) write(p []byte) (done int, err error) {
