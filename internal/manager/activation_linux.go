@@ -187,5 +187,3 @@ func (n *Notified) GiveUp(f wire.File) {
 		n.sendLocked("FDSTOREREMOVE=1", "FDNAME="+name)
 	}
 }
-
-func (n *Notified) leadsLocked() bool { return n.role == roleMain || n.role == roleReloading }

@@ -43,6 +43,9 @@ const (
 	roleFormer                // is not the main process any more
 )
 
+// leadsLocked reports whether the manager listens to this process.
+func (n *Notified) leadsLocked() bool { return n.role == roleMain || n.role == roleReloading }
+
 // Starting sends nothing: the predecessor may be the main process.
 func (n *Notified) Starting(log *slog.Logger) {
 	n.mu.Lock()
