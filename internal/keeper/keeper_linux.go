@@ -16,8 +16,6 @@ import (
 // Supported reports whether this platform can have a keeper.
 const Supported = true
 
-var unset time.Time
-
 // Run keeps the program until it has ended for good, and returns the status that
 // this process is to exit with.
 func Run(cfg Config) int {

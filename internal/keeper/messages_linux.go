@@ -176,7 +176,7 @@ func (k *keeper) follow(pid int) {
 	}
 	p.Since = k.sys.now()
 	p.Alive = p.Since
-	k.Main, k.StartAt = p, unset
+	k.Main, k.StartAt = p, time.Time{}
 	k.log.Info("restart-keeper: the main process is another one", "pid", pid, "before", before)
 	if k.Stop != 0 { // was meant for the program, and came to a process that was being replaced
 		k.signal(p, k.Stop)

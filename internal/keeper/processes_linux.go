@@ -5,6 +5,7 @@ package keeper
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -117,7 +118,7 @@ func (k *keeper) crashed(pid int, why ...any) {
 // end lets the keeper end when the last generation has.
 func (k *keeper) end() {
 	k.Ending = true
-	k.StartAt = unset
+	k.StartAt = time.Time{}
 	if len(k.Earlier) > 0 {
 		var pids []int
 		for _, p := range k.Earlier {

@@ -57,7 +57,7 @@ func checkState() int {
 // checked takes the exit status of the check, and replaces the program if that
 // was good. It returns only if the program is not replaced.
 func (k *keeper) checked(status int) {
-	k.check, k.checkAt = 0, unset
+	k.check, k.checkAt = 0, time.Time{}
 	err := fmt.Errorf("the new program cannot read the state: exit status %d", status)
 	if status == 0 {
 		err = k.replace()
