@@ -4,7 +4,6 @@ package spawn
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -71,7 +70,7 @@ func fork(cmd Command, parent Parent, channel, stderr *os.File) (c child, err er
 		run := func(fd2 int) error {
 			c, err = startChild(cmd.Path, cmd.Args, parent, syscall.ProcAttr{
 				Dir:   cmd.Dir,
-				Env:   append(cmd.Env, ChannelVar+"="+strconv.Itoa(3)),
+				Env:   append(cmd.Env, ChannelVar+"=3"), // the place of ch in Files
 				Files: []uintptr{0, 1, uintptr(fd2), uintptr(ch)},
 			})
 			return err
