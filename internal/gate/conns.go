@@ -130,8 +130,8 @@ func (s *Conns) Seal() (open, departing []net.Conn) {
 	return open, departing
 }
 
-// ConnsOf returns the set that c is in, nil if c is not as its listener gave
-// it.
+// ConnsOf returns the set that c is in, nil if c is not as its listener gave it
+// or has no socket.
 func ConnsOf(c net.Conn) *Conns {
 	switch c := c.(type) {
 	case *tcpConn:
@@ -158,7 +158,8 @@ type unixConn struct {
 func (c *unixConn) NetConn() net.Conn { return c.UnixConn }
 func (c *unixConn) Close() error      { defer c.set.remove(c); return c.UnixConn.Close() }
 
-// otherConn is for listeners of tests that have no socket.
+// otherConn is for listeners without a socket. Only tests have those, and what has
+// no socket is never handed over.
 type otherConn struct {
 	net.Conn
 	set *Conns
