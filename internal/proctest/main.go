@@ -143,7 +143,7 @@ func FilesOf(pid int) []string {
 	}
 	var files []string
 	for _, e := range entries {
-		if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && to != fmt.Sprintf("/proc/%d/fd", pid) {
+		if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && to != dir {
 			files = append(files, e.Name()+":"+to)
 		}
 	}
