@@ -117,7 +117,7 @@ func warmUp(makeService func() restart.Service, probe func(net.Conn) error, l li
 // started once in a process are not left a second time.
 func perform(c check, makeService func() restart.Service, probe func(net.Conn) error, l limits) error {
 	err := performOnce(c, makeService, probe, l)
-	if errors.As(err, new(*leakError)) {
+	if _, leaks := errors.AsType[*leakError](err); leaks {
 		err = performOnce(c, makeService, probe, l)
 	}
 	return err

@@ -98,8 +98,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func command(args []string) (spawn.Command, error) {
 	path, err := exec.LookPath(args[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) { // the user has named it
-		var perr *exec.Error
-		if errors.As(err, &perr) && errors.Is(perr.Err, exec.ErrNotFound) {
+		if e, ok := errors.AsType[*exec.Error](err); ok && errors.Is(e.Err, exec.ErrNotFound) {
 			err = fmt.Errorf("%q is not in $PATH: %w", args[0], os.ErrNotExist)
 		}
 		return spawn.Command{}, err
