@@ -12,8 +12,8 @@ import (
 	"example.com/restart"
 )
 
-// kept is how many restarts a history remembers.
-const kept = 20
+// maxAttempts is how many restarts a history remembers.
+const maxAttempts = 20
 
 // A history remembers the last restarts, of this generation and earlier ones. It
 // is safe for concurrent use.
@@ -112,8 +112,8 @@ func (h *history) begin(generation int) {
 func (h *history) addLocked(a Attempt) {
 	h.attempts = append(h.attempts, a)
 	slices.SortStableFunc(h.attempts, func(a, b Attempt) int { return a.Began.Compare(b.Began) })
-	if n := len(h.attempts); n > kept {
-		h.attempts = slices.Delete(h.attempts, 0, n-kept)
+	if n := len(h.attempts); n > maxAttempts {
+		h.attempts = slices.Delete(h.attempts, 0, n-maxAttempts)
 	}
 }
 

@@ -103,11 +103,11 @@ func TestRestartThatBeginsWithState(t *testing.T) {
 
 func TestHistoryIsBounded(t *testing.T) {
 	h := newHistory()
-	for i := range 2 * kept {
+	for i := range 2 * maxAttempts {
 		h.observe(at(i, 1, restart.Event{Kind: restart.EventFailed, Err: fmt.Errorf("%d", i)}))
 	}
 	list := h.list()
-	if len(list) != kept || list[0].Error != fmt.Sprint(kept) {
+	if len(list) != maxAttempts || list[0].Error != fmt.Sprint(maxAttempts) {
 		t.Errorf("got %d, from %s on", len(list), list[0].Error)
 	}
 }

@@ -40,7 +40,7 @@ func (s *Service) StatusPage() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "the status page is only read", http.StatusMethodNotAllowed)
+			http.Error(w, "the status page answers GET and HEAD only", http.StatusMethodNotAllowed)
 			return
 		}
 		data := pageData{Status: s.status(), Now: time.Now(), Program: programName()}
