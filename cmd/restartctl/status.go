@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,13 +34,13 @@ func showTable(out io.Writer, s control.Status, now time.Time) error {
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
 
 	row("GENERATION", "PID", "STATE", "SINCE", "CONNECTIONS", "VERSION")
-	row(strconv.Itoa(s.Generation), strconv.Itoa(s.PID), s.State.String(), ago(now, s.Since), strconv.Itoa(s.Connections()), or(s.Version, "-"))
+	row(strconv.Itoa(s.Generation), strconv.Itoa(s.PID), s.State.String(), ago(now, s.Since), strconv.Itoa(s.Connections()), cmp.Or(s.Version, "-"))
 	for _, e := range slices.Backward(s.Draining) {
 		connections := "?"
 		if e.Connections >= 0 {
 			connections = strconv.Itoa(e.Connections)
 		}
-		row(strconv.Itoa(e.Generation), strconv.Itoa(e.PID), "draining", ago(now, e.Since), connections, or(e.Version, "-"))
+		row(strconv.Itoa(e.Generation), strconv.Itoa(e.PID), "draining", ago(now, e.Since), connections, cmp.Or(e.Version, "-"))
 	}
 	row()
 	row("LISTENER", "NETWORK", "ADDRESS", "INHERITED", "CONNECTIONS")
@@ -52,10 +53,10 @@ func showTable(out io.Writer, s control.Status, now time.Time) error {
 	}
 	if len(s.Restarts) > 0 {
 		row()
-		row("RESTART", "GENERATION", "RESULT", "TOOK", "STEPS", "DRAIN")
+		row("RESTART", "GENERATION", "RESULT", "TOOK", "PHASES", "DRAIN")
 	}
 	for _, a := range slices.Backward(s.Restarts[max(0, len(s.Restarts)-shownRestarts):]) {
-		row(ago(now, a.Began), strconv.Itoa(a.Generation), result(a), took(a), steps(a), drained(a))
+		row(ago(now, a.Began), strconv.Itoa(a.Generation), result(a), took(a), phases(a), drained(a))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -65,13 +66,6 @@ func showTable(out io.Writer, s control.Status, now time.Time) error {
 	}
 	_, err := fmt.Fprintf(out, "\nThe last restart failed, and this process serves on:\n%s\n", s.LastError)
 	return err
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func result(a control.Attempt) string {
@@ -88,9 +82,9 @@ func took(a control.Attempt) string {
 	return short(time.Duration(a.Elapsed))
 }
 
-// steps shows the steps that took a tenth of the time or more, and always the
+// phases shows the phases that took a tenth of the time or more, and always the
 // last one.
-func steps(a control.Attempt) string {
+func phases(a control.Attempt) string {
 	var all control.Seconds
 	for _, p := range a.Phases {
 		all += p.Elapsed
@@ -101,7 +95,7 @@ func steps(a control.Attempt) string {
 			shown = append(shown, p.Phase+" "+short(time.Duration(p.Elapsed)))
 		}
 	}
-	return or(strings.Join(shown, ", "), "-")
+	return cmp.Or(strings.Join(shown, ", "), "-")
 }
 
 func drained(a control.Attempt) string {
