@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func openURL(raw string) (*server, error) {
 // fillAddresses replaces the placeholders in the command, and resolves the addresses that are known.
 func fillAddresses(cfg Config) (command []string, known target.Addresses, err error) {
 	addr, tlsAddr := cfg.Addr, cfg.TLSAddr
-	command = append([]string(nil), cfg.Command...)
+	command = slices.Clone(cfg.Command)
 	for _, p := range []struct {
 		placeholder string
 		addr        *string

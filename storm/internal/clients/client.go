@@ -147,17 +147,17 @@ type request struct {
 }
 
 // do sends a request and counts its outcome. It first looks whether the server has closed the connection.
-func (c *client) do(r request) (ok bool) {
+func (c *client) do(r request) {
 	start := time.Now()
 	if err := c.ready(); err != nil {
 		c.lost(start, 0, err)
-		return false
+		return
 	}
-	return c.exchange(start, r)
+	c.exchange(start, r)
 }
 
 // exchange sends a request on the connection as it is, and counts its outcome.
-func (c *client) exchange(start time.Time, r request) (ok bool) {
+func (c *client) exchange(start time.Time, r request) {
 	_ = c.conn.SetDeadline(start.Add(c.Timeout + r.extra))
 	resp, err := c.conn.RoundTrip(r.bytes, r.sink)
 	if err == nil {
@@ -166,9 +166,8 @@ func (c *client) exchange(start time.Time, r request) (ok bool) {
 	end := time.Now()
 	if err != nil {
 		c.lost(start, c.conn.Received(), err)
-		return false
+		return
 	}
 	c.counts.RecordLatency(start, end, max(0, end.Sub(start)-r.extra), c.conn.Received(), nil)
 	c.closeAnnounced()
-	return true
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"example.com/restart/storm/internal/rawhttp"
@@ -19,7 +20,7 @@ func runPipeline(e *env, class *Class, i int) {
 	if c.URL != nil {
 		second, sent = first, len("GET /")
 	}
-	head := append(append([]byte(nil), first...), second[:sent]...)
+	head := slices.Concat(first, second[:sent])
 	round := func() {
 		start := time.Now()
 		if err := c.ready(); err != nil {

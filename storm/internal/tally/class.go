@@ -2,6 +2,7 @@ package tally
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,7 +110,7 @@ func (t Totals) Lost() int64 { return t.Requests() - t.Outcomes[Answered] }
 func (c *Class) Totals() Totals {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Totals{c.outcomes, c.closedIdle, c.announced, c.resent, append([]Loss(nil), c.losses...)}
+	return Totals{c.outcomes, c.closedIdle, c.announced, c.resent, slices.Clone(c.losses)}
 }
 
 // Histogram returns a copy of the latencies of one kind, in microseconds.

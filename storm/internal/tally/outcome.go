@@ -38,7 +38,7 @@ var ErrWrong = errors.New("wrong answer")
 
 // Classify returns the outcome of a request that ended with err after so many bytes of its response.
 func Classify(err error, received int64) Outcome {
-	var dial *rawhttp.DialError
+	_, noConn := errors.AsType[*rawhttp.DialError](err)
 	switch {
 	case err == nil:
 		return Answered
@@ -46,7 +46,7 @@ func Classify(err error, received int64) Outcome {
 		return Wrong
 	case isTimeout(err):
 		return TimedOut
-	case errors.As(err, &dial):
+	case noConn:
 		return Refused
 	case received > 0:
 		return Truncated
@@ -55,7 +55,6 @@ func Classify(err error, received int64) Outcome {
 }
 
 func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &ne) && ne.Timeout()
+	ne, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || ok && ne.Timeout()
 }

@@ -1,13 +1,14 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"sort"
+	"slices"
 	"time"
 
 	"example.com/restart/storm/internal/proc"
@@ -100,7 +101,7 @@ func listening(p *Process) []netip.AddrPort {
 		}
 		return true
 	})
-	sort.Slice(found, func(i, j int) bool { return found[i].Port() < found[j].Port() })
+	slices.SortFunc(found, func(a, b netip.AddrPort) int { return cmp.Compare(a.Port(), b.Port()) })
 	return found
 }
 
