@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"example.com/restart/storm/compare"
+	"example.com/restart/storm/internal/target"
 )
 
 // peers returns the built-in servers in the order of the table.
@@ -65,7 +66,7 @@ func (p *place) proxy(ctx context.Context, file string, make func(backend, addr 
 	if err != nil {
 		return "", nil, err
 	}
-	addr, err := freeAddr()
+	addr, err := target.FreeAddr()
 	if err == nil {
 		config, command := make(backend, addr)
 		var path string

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"example.com/restart/storm/internal/target"
 )
 
 // module is the path of the module with the servers.
@@ -43,15 +44,8 @@ func (p *place) write(name, content string) (string, error) {
 	return path, os.WriteFile(path, []byte(content), 0o644)
 }
 
-// freeAddr returns a loopback address on which nobody listens.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
-}
+// startLimit is how long a server may take until it answers.
+const startLimit = 20 * time.Second
 
 // backend starts a bare server behind a proxy. It never restarts, so the proxy alone loses requests.
 func (p *place) backend(ctx context.Context) (addr string, stop func(), err error) {
@@ -59,7 +53,11 @@ func (p *place) backend(ctx context.Context) (addr string, stop func(), err erro
 	if err != nil {
 		return "", nil, err
 	}
-	if addr, err = freeAddr(); err != nil {
+	if addr, err = target.FreeAddr(); err != nil {
+		return "", nil, err
+	}
+	known, err := target.Resolve(addr)
+	if err != nil {
 		return "", nil, err
 	}
 	cmd := exec.Command(path, "-addr", addr)
@@ -71,13 +69,9 @@ func (p *place) backend(ctx context.Context) (addr string, stop func(), err erro
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	for range 200 {
-		if c, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-			_ = c.Close()
-			return addr, stop, nil
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err := target.WaitAnswer(ctx, known, startLimit); err != nil {
+		stop()
+		return "", nil, fmt.Errorf("start the backend: %w", err)
 	}
-	stop()
-	return "", nil, fmt.Errorf("the backend does not listen on %s", addr)
+	return addr, stop, nil
 }
