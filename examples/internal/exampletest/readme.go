@@ -48,7 +48,7 @@ func Readme(t *testing.T) {
 	for _, s := range steps {
 		fmt.Fprintf(&script, "%s\necho; echo '%s'\n", s.command, mark)
 	}
-	out := strings.Split(runScript(t, dir, script.String()), "\n"+mark+"\n")
+	out := strings.Split(runScript(t, script.String()), "\n"+mark+"\n")
 	for i, s := range steps {
 		if i >= len(out)-1 {
 			t.Fatalf("the shell ended in the middle of: %s\n%s", s.command, out[len(out)-1])
@@ -146,7 +146,7 @@ func pattern(output string) *regexp.Regexp {
 
 // runScript runs the script, waits until everything that it has started has
 // ended, and returns what all that printed.
-func runScript(t *testing.T, dir, script string) string {
+func runScript(t *testing.T, script string) string {
 	t.Helper()
 	out, w, err := os.Pipe()
 	if err != nil {
