@@ -36,6 +36,30 @@ func testWebSocketMoves(t *testing.T, tr transport) {
 	}
 }
 
+// Middleware, which runs before the handler calls Keep, knows a request that was
+// counted in the predecessor.
+func TestResumed(t *testing.T) { overEach(t, testResumed) }
+
+func testResumed(t *testing.T, tr transport) {
+	e := new(echoWS)
+	resumed := make(chan bool, 2)
+	p := tr.pair(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resumed <- Resumed(r.Context())
+		e.ServeHTTP(w, r)
+	}))
+	c := tr.dial(p)
+	c.upgrade()
+	c.send(masked(1, true, "a"))
+	c.hears("old a 1")
+	p.drain()
+	p.end()
+	if inOld, inNew := <-resumed, <-resumed; inOld || !inNew {
+		t.Errorf("got %v in the predecessor and %v in the successor, want false and true", inOld, inNew)
+	}
+	c.send(masked(8, true, "\x03\xe8"))
+	c.hears("close 1000")
+}
+
 // Whatever part of a message has been read, it is answered here, and then the
 // connection moves.
 func TestWebSocketMovesAtEndOfMessage(t *testing.T) { overEach(t, testWebSocketMovesAtEndOfMessage) }
