@@ -14,6 +14,7 @@ import (
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 // successor's already, and a FIN would reach its client from there.
 func TestHammerSparesWhatIsOnItsWay(t *testing.T) {
 	s, theirs := senders(t)
-	client, server := tcpPair(t)
+	client, server := proctest.TCPPair(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +68,7 @@ func TestHammerSparesWhatIsOnItsWay(t *testing.T) {
 		t.Errorf("the client got %q, %v", b, err)
 	}
 
-	_, late := tcpPair(t)
+	_, late := proctest.TCPPair(t)
 	other := gate.New(ln.(*net.TCPListener))
 	tracked, _ = other.Conns().Track(late)
 	other.Conns().Seal()

@@ -17,6 +17,7 @@ import (
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/transfer"
 	"example.com/restart/internal/wire"
@@ -58,7 +59,7 @@ func TestAdopt(t *testing.T) {
 		name string
 		ok   bool
 	}{{"web", true}, {"unknown", false}, {"", false}, {"deaf", false}, {"web", false}} {
-		_, server := tcpPair(t)
+		_, server := proctest.TCPPair(t)
 		if err := to.Adopt(tt.name, server, nil); (err == nil) != tt.ok {
 			t.Errorf("%q: got %v", tt.name, err)
 		}
@@ -71,7 +72,7 @@ func TestAdopt(t *testing.T) {
 		t.Error("still tracked after Close")
 	}
 	// A process whose drain has ended takes nothing more.
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	a.room = 2
 	if err := to.Adopt("web", server, nil); !errors.Is(err, errEnding) {
 		t.Errorf("got %v, want that it ends", err)
@@ -95,29 +96,10 @@ func senders(t *testing.T) (*transfer.Sender, *channel.Conn) {
 	return s, theirs
 }
 
-// tcpPair returns both ends of a connection.
-func tcpPair(t *testing.T) (client, server net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if server, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	client.SetDeadline(time.Now().Add(20 * time.Second))
-	t.Cleanup(func() { client.Close(); server.Close() })
-	return client, server
-}
-
 // Our copy is closed when the successor has the connection.
 func TestSendClosesOurCopy(t *testing.T) {
 	s, theirs := senders(t)
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	sent := make(chan error, 1)
 	go func() { sent <- (&Handover{name: "web", sender: s}).Send(server, nil) }()
 	f, files, err := theirs.Recv()
@@ -144,7 +126,7 @@ func TestSendClosesOurCopy(t *testing.T) {
 // byte, whatever the service does next.
 func TestSendClosesWhatIsUncertain(t *testing.T) {
 	s, theirs := senders(t)
-	client, server := tcpPair(t)
+	client, server := proctest.TCPPair(t)
 	go func() {
 		_, files, _ := theirs.Recv()
 		channel.CloseAll(files)
@@ -160,7 +142,7 @@ func TestSendClosesWhatIsUncertain(t *testing.T) {
 		t.Errorf("the peer got %q, %v; want only the end", b, err)
 	}
 	// What was never sent is the caller's to serve on.
-	_, other := tcpPair(t)
+	_, other := proctest.TCPPair(t)
 	if err := (&Handover{name: "web", sender: s}).Send(other, nil); err == nil || errors.Is(err, ErrUncertain) {
 		t.Errorf("after that: got %v, want another error", err)
 	}
@@ -178,7 +160,7 @@ func TestSendRefusesWhatCannotMove(t *testing.T) {
 	if err := h.Send(pipe, nil); err == nil {
 		t.Error("a connection without a descriptor: got no error")
 	}
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	if err := h.Send(server, make([]byte, transfer.MaxConnState+1)); err == nil {
 		t.Error("too much state: got no error")
 	}
@@ -306,7 +288,7 @@ func TestLastBatchIsAnswered(t *testing.T) {
 	go func() { result <- r.Run(t.Context()) }()
 	inScript(func() {
 		o.toServing(wire.Go{})
-		_, server := tcpPair(t)
+		_, server := proctest.TCPPair(t)
 		f := dup(t, server.(*net.TCPConn))
 		defer f.Close()
 		o.send(wire.TypeConns, wire.Conns{Batch: 7, Conns: []wire.Conn{{Name: "web"}}}, f)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"example.com/restart/internal/proctest"
 )
 
 // addrOf returns where a listener of a generation listens, "" if it has none
@@ -20,16 +22,6 @@ func (s *server) addrOf(name string) string {
 		}
 	}
 	return ""
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func answersAt(t *testing.T, network, address string) (answer string) {
@@ -49,7 +41,7 @@ func refused(t *testing.T, network, address string) {
 
 // The first listener stays through all changes of the others.
 func TestListenersChange(t *testing.T) {
-	first, second, third := listenerConfig{"web", "tcp", "127.0.0.1:0"}, listenerConfig{"b", "tcp", freeAddress(t)}, listenerConfig{"b", "tcp", freeAddress(t)}
+	first, second, third := listenerConfig{"web", "tcp", "127.0.0.1:0"}, listenerConfig{"b", "tcp", proctest.FreeAddress(t)}, listenerConfig{"b", "tcp", proctest.FreeAddress(t)}
 	s := serve(t, config{})
 	stop := s.load()
 
@@ -93,7 +85,7 @@ func TestListenersChange(t *testing.T) {
 // Clients in the queue of a socket that nobody claims are served by the
 // process that still has it.
 func TestDroppedListenersQueueIsServed(t *testing.T) {
-	second := listenerConfig{"b", "tcp", freeAddress(t)}
+	second := listenerConfig{"b", "tcp", proctest.FreeAddress(t)}
 	s := serve(t, config{Listeners: []listenerConfig{{"web", "tcp", "127.0.0.1:0"}, second}})
 	old := s.pid()
 	s.configure(func(c *config) { c.Listeners = c.Listeners[:1] })

@@ -5,8 +5,6 @@ package restart_test
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,7 +20,7 @@ import (
 // another process answers, and the first one exits with status 0.
 func TestReadmeProgramRestarts(t *testing.T) {
 	const patience, address = 30 * time.Second, "127.0.0.1:8080"
-	free := freeAddress(t)
+	free := proctest.FreeAddress(t)
 	code := readmeProgram(t)
 	if !bytes.Contains(code, []byte(address)) {
 		t.Fatalf("the program does not listen on %s", address)
@@ -85,19 +83,4 @@ func TestReadmeProgramRestarts(t *testing.T) {
 	if err := answers(); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
-}
-
-// freeAddress returns an address whose port nobody listens on and the kernel gives
-// to no client (ip(7), ip_local_port_range).
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprint("127.0.0.1:", 15000+rand.IntN(15000))
-		if ln, err := net.Listen("tcp", address); err == nil {
-			ln.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port between 15000 and 30000")
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/gate"
 	"example.com/restart/internal/handshake"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/sockaddr"
 	"example.com/restart/internal/transfer"
 	"example.com/restart/internal/wire"
@@ -35,7 +36,7 @@ func TestAdoptLeavesDescriptorsForARestart(t *testing.T) {
 	r.table.sockets = []*socket{{name: "web", inherited: "web", stream: a, ln: g}}
 	to := recipient{r, newMailbox()}
 
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	var fd uint64
 	if err := fdutil.Control(server.(syscall.Conn), func(n int) error { fd = uint64(n); return nil }); err != nil {
 		t.Fatal(err)

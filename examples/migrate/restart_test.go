@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/restart/internal/proctest"
 )
 
 // patience bounds every wait.
@@ -71,11 +71,11 @@ func start(t *testing.T, dir string, flags []string) *program {
 	if out, err := exec.Command("go", "build", "-o", bin, "./"+dir).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	addr := freeAddr(t)
+	addr := proctest.FreeAddress(t)
 	args := []string{"-addr", addr}
 	for _, f := range flags {
 		if f == "{admin}" {
-			f = freeAddr(t)
+			f = proctest.FreeAddress(t)
 		}
 		args = append(args, strings.ReplaceAll(f, "{dir}", temp))
 	}
@@ -100,21 +100,6 @@ func start(t *testing.T, dir string, flags []string) *program {
 	})
 	p.await("it serves", func() bool { return p.ask() == nil })
 	return p
-}
-
-// freeAddr returns a loopback address on which nobody listens, and whose port the
-// kernel gives to no client (ip(7), ip_local_port_range), so that it stays free.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprint("127.0.0.1:", 15000+rand.IntN(15000))
-		if ln, err := net.Listen("tcp", addr); err == nil {
-			ln.Close()
-			return addr
-		}
-	}
-	t.Fatal("no free port between 15000 and 30000")
-	return ""
 }
 
 // ask notes who answers.

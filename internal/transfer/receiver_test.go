@@ -14,6 +14,7 @@ import (
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/wire"
 )
 
@@ -63,7 +64,7 @@ func receiving(t *testing.T, names map[string]string, to Recipient) (*Receiver, 
 // sendConns sends n connections that are all to the same peer.
 func sendConns(t *testing.T, to *channel.Conn, m wire.Conns, n int) {
 	t.Helper()
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	var fds []int
 	for range n {
 		fd, err := fdutil.DupRaw(server.(*net.TCPConn))
@@ -181,7 +182,7 @@ func TestReceiverResigns(t *testing.T) {
 	}
 	s := NewSender(old)
 	defer s.Close()
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	sent := make(chan error)
 	go func() { sent <- s.Send("web", server.(*net.TCPConn), nil) }()
 	r.Resign()

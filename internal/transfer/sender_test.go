@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/wire"
 )
 
@@ -32,25 +33,6 @@ func senders(t *testing.T) (*Sender, *channel.Conn) {
 	c := NewSender(ours)
 	t.Cleanup(func() { theirs.Close(); c.Close() })
 	return c, theirs
-}
-
-// tcpPair returns both ends of a connection.
-func tcpPair(t *testing.T) (client, server net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if server, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	client.SetDeadline(time.Now().Add(20 * time.Second))
-	t.Cleanup(func() { client.Close(); server.Close() })
-	return client, server
 }
 
 // receiveConns receives one batch.
@@ -72,7 +54,7 @@ func receiveConns(t *testing.T, c *channel.Conn) (wire.Conns, []*os.File) {
 // peer notices nothing.
 func TestSendMovesAConnection(t *testing.T) {
 	c, theirs := senders(t)
-	client, server := tcpPair(t)
+	client, server := proctest.TCPPair(t)
 	sent := make(chan error, 1)
 	go func() { sent <- c.Send("web", server.(*net.TCPConn), []byte("state")) }()
 
@@ -113,7 +95,7 @@ func TestSendMovesAConnection(t *testing.T) {
 func TestSendManyAndRefuseSome(t *testing.T) {
 	const n = 700
 	c, theirs := senders(t)
-	client, server := tcpPair(t)
+	client, server := proctest.TCPPair(t)
 	_ = client
 	go func() {
 		for got := 0; got < n; {
@@ -185,7 +167,7 @@ func TestSendToADyingSuccessor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, theirs := senders(t)
-			client, server := tcpPair(t)
+			client, server := proctest.TCPPair(t)
 			ended := make(chan struct{})
 			go func() { tt.end(theirs); close(ended) }()
 			if err := c.Send("web", server.(*net.TCPConn), nil); !errors.Is(err, tt.want) {
@@ -217,7 +199,7 @@ func TestSendToADyingSuccessor(t *testing.T) {
 // uncertain, however many batches are.
 func TestQueuedIsNotUncertain(t *testing.T) {
 	c, theirs := senders(t)
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	results := make(chan error)
 	send := func() { results <- c.Send("web", server.(*net.TCPConn), nil) }
 	for range batchesInFlight {
@@ -261,7 +243,7 @@ func (c *slowConn) SyscallConn() (syscall.RawConn, error) {
 func TestBatchThatIsSentTooLateIsUncertain(t *testing.T) {
 	for range 20 {
 		s, _ := senders(t)
-		_, server := tcpPair(t)
+		_, server := proctest.TCPPair(t)
 		slow := &slowConn{server.(*net.TCPConn), make(chan struct{}), make(chan struct{})}
 		sent := make(chan error, 1)
 		go func() { sent <- s.Send("web", slow, nil) }()
