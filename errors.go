@@ -6,9 +6,10 @@ import (
 	"net"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
+
 	"example.com/restart/internal/spawn"
 	"example.com/restart/internal/transfer"
-	"github.com/hashicorp/go-multierror"
 )
 
 // The errors of Restart and Add that say that nothing was tried.

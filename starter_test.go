@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/restart/internal/fdutil"
 	"example.com/restart/internal/spawn"
 	"example.com/restart/internal/wire"
-	"golang.org/x/sys/unix"
 )
 
 // What a successor may do wrong, and what becomes of it. After each of them the
