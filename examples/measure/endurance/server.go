@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -73,18 +72,14 @@ func takeSample() (sample, error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	s := sample{PID: os.Getpid(), Files: len(files), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc}
-	f, err := os.Open("/proc/self/statm")
-	if err != nil {
-		return sample{}, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
+	const statm = "/proc/self/statm"
+	b, err := os.ReadFile(statm)
 	if err != nil {
 		return sample{}, err
 	}
 	var size, resident uint64
 	if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
-		return sample{}, fmt.Errorf("read %s: %w", f.Name(), err)
+		return sample{}, fmt.Errorf("read %s: %w", statm, err)
 	}
 	s.Resident = resident * uint64(os.Getpagesize())
 	return s, nil
