@@ -51,11 +51,11 @@ func pinned(cpus []int, f func() error) error {
 	defer runtime.UnlockOSThread()
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return fmt.Errorf("storm: affinity: %w", err)
+		return fmt.Errorf("storm: pin to CPUs: %w", err)
 	}
 	set := setOf(cpus)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("storm: affinity: %w", err)
+		return fmt.Errorf("storm: pin to CPUs: %w", err)
 	}
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
 	return f()
@@ -68,7 +68,7 @@ func pinClient(cpus []int) (restore func(), err error) {
 	}
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return nil, fmt.Errorf("storm: affinity: %w", err)
+		return nil, fmt.Errorf("storm: pin to CPUs: %w", err)
 	}
 	if err := pinThreads(setOf(cpus)); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func pinThreads(set unix.CPUSet) error {
 	for range 2 {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
-			return fmt.Errorf("storm: affinity: %w", err)
+			return fmt.Errorf("storm: pin to CPUs: %w", err)
 		}
 		for _, t := range tasks {
 			tid, err := strconv.Atoi(t.Name())
@@ -93,7 +93,7 @@ func pinThreads(set unix.CPUSet) error {
 				continue
 			}
 			if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH {
-				return fmt.Errorf("storm: affinity: %w", err)
+				return fmt.Errorf("storm: pin to CPUs: %w", err)
 			}
 		}
 	}

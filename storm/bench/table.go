@@ -26,8 +26,8 @@ func (rep *Report) WriteTable(w io.Writer) error {
 	return err
 }
 
-// Decide says in words whether requests and connections per second reach the bar. Failed says that one is below it, unsure that the interval of one has
-// the bar in it.
+// Decide says in words whether requests and connections per second reach the bar. Failed says that one is below it, unsure
+// that the interval of one has the bar in it.
 func (rep *Report) Decide(bar float64) (lines []string, failed, unsure bool) {
 	for _, r := range rep.Rows {
 		if r.Unit != perRequest && r.Unit != perConnection {
