@@ -1,5 +1,5 @@
 // Package packagesvg draws docs/packages.svg, the picture of the packages and who
-// imports whom:
+// imports whom. This draws it anew:
 //
 //	go test ./internal/packagesvg -update
 package packagesvg
