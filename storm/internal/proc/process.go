@@ -26,9 +26,9 @@ type Status struct {
 
 var errStat = errors.New("storm: malformed /proc/PID/stat")
 
-// ParseStat parses /proc/PID/stat. The name of the program is in parentheses and may contain any character, including
+// parseStat parses /proc/PID/stat. The name of the program is in parentheses and may contain any character, including
 // parentheses.
-func ParseStat(b []byte) (Status, error) {
+func parseStat(b []byte) (Status, error) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 1 || end < open {
 		return Status{}, errStat
@@ -63,7 +63,7 @@ func Stat(pid int) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("storm: %w", err)
 	}
-	return ParseStat(b)
+	return parseStat(b)
 }
 
 // Alive reports whether the process still runs. A zombie does not.
@@ -120,14 +120,14 @@ func SocketsOf(pid int, yield func(inode uint64) bool) {
 		if err != nil {
 			continue
 		}
-		if inode, ok := ParseSocketLink(link); ok && !yield(inode) {
+		if inode, ok := parseSocketLink(link); ok && !yield(inode) {
 			return
 		}
 	}
 }
 
-// ParseSocketLink parses "socket:[12345]".
-func ParseSocketLink(link string) (uint64, bool) {
+// parseSocketLink parses "socket:[12345]".
+func parseSocketLink(link string) (uint64, bool) {
 	s, ok := strings.CutPrefix(link, "socket:[")
 	if !ok {
 		return 0, false

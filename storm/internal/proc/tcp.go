@@ -21,9 +21,9 @@ type Socket struct {
 // stateListen is TCP_LISTEN in the kernel's enum.
 const stateListen = "0A"
 
-// ParseTCP calls yield for each socket in a table until yield returns false. It skips lines that it cannot parse, so that
+// parseTCP calls yield for each socket in a table until yield returns false. It skips lines that it cannot parse, so that
 // one line does not hide the rest.
-func ParseTCP(table []byte, yield func(Socket) bool) {
+func parseTCP(table []byte, yield func(Socket) bool) {
 	_, rest, _ := bytes.Cut(table, []byte{'\n'}) // the heading
 	var line []byte
 	for len(rest) > 0 {
@@ -103,7 +103,7 @@ func Sockets(yield func(Socket) bool) error {
 			return fmt.Errorf("storm: %w", err)
 		}
 		if more {
-			ParseTCP(b, func(s Socket) bool { more = yield(s); return more })
+			parseTCP(b, func(s Socket) bool { more = yield(s); return more })
 		}
 	}
 	return nil
@@ -154,12 +154,12 @@ func listening(name string, yield func(Socket)) error {
 		if more {
 			whole = table[:bytes.LastIndexByte(table, '\n')+1]
 		}
-		ParseTCP(whole, func(s Socket) bool {
+		parseTCP(whole, func(s Socket) bool {
 			more = more && s.Listening
 			return s.Listening
 		})
 		if !more {
-			ParseTCP(whole, func(s Socket) bool {
+			parseTCP(whole, func(s Socket) bool {
 				if s.Listening {
 					yield(s)
 				}

@@ -39,7 +39,7 @@ func TestParseTCP(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []Socket
-			ParseTCP([]byte(tt.table), func(s Socket) bool { got = append(got, s); return true })
+			parseTCP([]byte(tt.table), func(s Socket) bool { got = append(got, s); return true })
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %v, want %v", got, tt.want)
 			}

@@ -54,7 +54,7 @@ func (c *Class) Record(start, end time.Time, received int64, err error) Outcome 
 
 // RecordLatency is Record for a request whose latency is not its duration, such as one that was asked to be slow.
 func (c *Class) RecordLatency(start, end time.Time, latency time.Duration, received int64, err error) Outcome {
-	o := Classify(err, received)
+	o := classify(err, received)
 	us := min(max(latency.Microseconds(), lowest), highest)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,8 +36,8 @@ func (o Outcome) String() string {
 // ErrWrong is wrapped by errors about a complete answer that is not the right one.
 var ErrWrong = errors.New("wrong answer")
 
-// Classify returns the outcome of a request that ended with err after so many bytes of its response.
-func Classify(err error, received int64) Outcome {
+// classify returns the outcome of a request that ended with err after so many bytes of its response.
+func classify(err error, received int64) Outcome {
 	_, noConn := errors.AsType[*rawhttp.DialError](err)
 	switch {
 	case err == nil:

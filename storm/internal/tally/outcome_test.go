@@ -39,7 +39,7 @@ func TestClassify(t *testing.T) {
 		{"anything else", errors.New("x"), 0, Reset},
 	}
 	for _, tt := range tests {
-		if got := Classify(tt.err, tt.received); got != tt.want {
+		if got := classify(tt.err, tt.received); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
