@@ -55,9 +55,8 @@ func TestExportedAPI(t *testing.T) {
 	}
 }
 
-// exported lists the exported names of the package in dir with their types, one
-// a line, as built on Linux.
-func exported(t *testing.T, dir string) string {
+// documentation returns the documentation of the package in dir, as built on Linux.
+func documentation(t *testing.T, dir string) (*doc.Package, *token.FileSet) {
 	t.Helper()
 	linux := build.Default
 	linux.GOOS, linux.GOARCH = "linux", "amd64"
@@ -81,6 +80,14 @@ func exported(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, fset
+}
+
+// exported lists the exported names of the package in dir with their types, one
+// a line.
+func exported(t *testing.T, dir string) string {
+	t.Helper()
+	p, fset := documentation(t, dir)
 	var lines []string
 	add := func(format string, args ...any) {
 		lines = append(lines, strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))

@@ -48,36 +48,40 @@ func exportedNames(t *testing.T, pkg, more string) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add := func(ids ...*ast.Ident) {
-		for _, id := range ids {
-			if id.IsExported() {
-				names = append(names, id.Name)
-			}
-		}
-	}
-	used := func(id *ast.Ident) bool { return id != nil && (id.IsExported() || id.Name == more) }
 	for _, file := range strings.Fields(string(out)) {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range f.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				if d.Recv == nil || used(receiver(d)) {
-					add(d.Name)
+			for _, id := range declared(d, more) {
+				if id.IsExported() {
+					names = append(names, id.Name)
 				}
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					switch spec := spec.(type) {
-					case *ast.ValueSpec:
-						add(spec.Names...)
-					case *ast.TypeSpec:
-						if s, ok := spec.Type.(*ast.StructType); ok && used(spec.Name) {
-							for _, field := range s.Fields.List {
-								add(field.Names...)
-							}
-						}
+			}
+		}
+	}
+	return names
+}
+
+// declared returns the names that d declares, those of methods and fields only if
+// their type is exported or is called more.
+func declared(d ast.Decl, more string) (names []*ast.Ident) {
+	used := func(id *ast.Ident) bool { return id != nil && (id.IsExported() || id.Name == more) }
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil || used(receiver(d)) {
+			names = append(names, d.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.ValueSpec:
+				names = append(names, spec.Names...)
+			case *ast.TypeSpec:
+				if s, ok := spec.Type.(*ast.StructType); ok && used(spec.Name) {
+					for _, field := range s.Fields.List {
+						names = append(names, field.Names...)
 					}
 				}
 			}

@@ -169,17 +169,24 @@ func (n *node) middle(down bool) float64 {
 	return float64(sum) / float64(len(side))
 }
 
+// crossings counts the arrows that cross.
 func (l *layout) crossings() (n int) {
 	for _, row := range l.rows {
-		for i, a := range row {
-			for _, b := range row[i+1:] {
-				for _, x := range a.below {
-					for _, y := range b.below {
-						if x.index > y.index {
-							n++
-						}
-					}
-				}
+		for i, left := range row {
+			for _, right := range row[i+1:] {
+				n += crossingsOf(left, right)
+			}
+		}
+	}
+	return n
+}
+
+// crossingsOf counts the arrows down from left that cross one down from right.
+func crossingsOf(left, right *node) (n int) {
+	for _, x := range left.below {
+		for _, y := range right.below {
+			if x.index > y.index {
+				n++
 			}
 		}
 	}

@@ -92,17 +92,22 @@ func Compare(ctx context.Context, name string, builtIn []compare.Contestant, arg
 	if err != nil {
 		return fail(err)
 	}
-	err = compare.WriteTable(stdout, results)
+	if err := writeResults(stdout, results, json, plot); err != nil {
+		return fail(err)
+	}
+	return exitGood
+}
+
+// writeResults writes a table, and files where they are named.
+func writeResults(stdout io.Writer, results []compare.Result, json, plot string) error {
+	err := compare.WriteTable(stdout, results)
 	if json != "" {
 		err = errors.Join(err, writeFile(json, func(w io.Writer) error { return compare.WriteJSON(w, results) }))
 	}
 	if plot != "" {
 		err = errors.Join(err, compare.Plot(plot, results))
 	}
-	if err != nil {
-		return fail(err)
-	}
-	return exitGood
+	return err
 }
 
 // runWith runs the comparison with the built-in contestants that are named.
