@@ -98,8 +98,11 @@ func (l *logs) countLocked(words []string) int {
 	return count
 }
 
-// fakeSystem is the system of a process on a cold start that can start none.
+// fakeSystem is the system of a process on a cold start that can start none. The
+// process ends when its Restarter gives up the signals: when Run returns.
 func fakeSystem() system {
+	var mu sync.Mutex
+	var lifeline []*os.File
 	return system{
 		program:   os.Args[0],
 		inherit:   func() (*channel.Conn, error) { return nil, nil },
@@ -109,13 +112,22 @@ func fakeSystem() system {
 			return nil, errors.New("no process in this test")
 		},
 		notify:  func(chan<- os.Signal, ...os.Signal) {}, // tests send to r.signals
-		stop:    func(chan<- os.Signal) {},
 		process: new(process),
 		manager: manager.Nobody{},
 		entered: func(State) {},
-		lifeline: func() (*os.File, func(), error) {
+		lifeline: func() (*os.File, error) {
 			r, w, err := os.Pipe()
-			return r, func() { r.Close(); w.Close() }, err
+			mu.Lock()
+			defer mu.Unlock()
+			lifeline = append(lifeline, r, w)
+			return r, err
+		},
+		stop: func(chan<- os.Signal) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range lifeline {
+				f.Close() // does no harm to a closed one
+			}
 		},
 	}
 }

@@ -1,8 +1,6 @@
 package restart
 
 import (
-	"os"
-
 	"example.com/restart/internal/inprocess"
 	"example.com/restart/internal/manager"
 	"example.com/restart/internal/sockaddr"
@@ -26,13 +24,10 @@ func newInProcess(o Options, host inprocess.Host) (r *Restarter, exit func(), er
 		start:     host.Start,
 		notify:    host.Notify,
 		stop:      host.Stop,
-		lifeline: func() (*os.File, func(), error) {
-			f, err := host.Lifeline()
-			return f, func() {}, err
-		},
-		manager: unmanaged{refusal: host.Refusal},
-		process: new(process),
-		entered: func(State) {},
+		lifeline:  host.Lifeline,
+		manager:   unmanaged{refusal: host.Refusal},
+		process:   new(process),
+		entered:   func(State) {},
 	})
 	if err != nil {
 		return nil, nil, err

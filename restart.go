@@ -28,8 +28,7 @@ type Restarter struct {
 	hooks      *hooks
 	signals    chan os.Signal
 
-	lifeline      *os.File // ours, for successors; borrowed
-	closeLifeline func()
+	lifeline *os.File // ours, for successors; borrowed
 
 	mail     mailbox
 	ran      atomic.Bool
@@ -114,7 +113,7 @@ func newRestarter(o Options, sys system) (*Restarter, error) {
 // inherit meets the predecessor at the other end of conn; nil: there is none.
 func (r *Restarter) inherit(conn *channel.Conn) (err error) {
 	if spawn.Supported {
-		if r.lifeline, r.closeLifeline, err = r.sys.lifeline(); err != nil {
+		if r.lifeline, err = r.sys.lifeline(); err != nil {
 			if conn != nil {
 				conn.Close()
 			}
@@ -253,9 +252,6 @@ func (r *Restarter) close() {
 	r.table.drop()
 	if r.pred != nil {
 		r.pred.Close()
-	}
-	if r.closeLifeline != nil {
-		r.closeLifeline()
 	}
 }
 

@@ -35,9 +35,9 @@ type system struct {
 	notify func(chan<- os.Signal, ...os.Signal)
 	stop   func(chan<- os.Signal)
 
-	// lifeline returns the read end of the pipe that ends with this process,
-	// and a function to be called when Run has returned.
-	lifeline func() (*os.File, func(), error)
+	// lifeline returns the read end, which it lends, of the pipe that ends with this
+	// process.
+	lifeline func() (*os.File, error)
 
 	manager manager.Manager
 	process *process
@@ -68,9 +68,9 @@ func realSystem() system {
 // lifeline makes the pipe at the first call. Neither end is ever closed by us:
 // the kernel closes the write end when this process has ended, not when Run has
 // returned. A program may still be at work then.
-func lifeline() (*os.File, func(), error) {
+func lifeline() (*os.File, error) {
 	ends, err := lifelineOnce()
-	return ends.read, func() {}, err
+	return ends.read, err
 }
 
 var lifelineOnce = sync.OnceValues(func() (ends struct{ read, write *os.File }, err error) {
