@@ -38,7 +38,7 @@ func newLayout(g graph) *layout {
 	rank := ranks(g)
 	nodes := make(map[string]*node)
 	for _, name := range g.names() {
-		nodes[name] = l.add(name, rank[name], width(name))
+		nodes[name] = l.add(name, rank[name], width(label(name)))
 	}
 	for _, from := range g.names() {
 		for _, to := range slices.Sorted(maps.Keys(g[from])) {
@@ -59,8 +59,8 @@ func newLayout(g graph) *layout {
 	return l
 }
 
-// width estimates what a name in bold letters of 14 pixels needs.
-func width(name string) float64 { return 8*float64(len(name)) + 22 }
+// width estimates what a label in bold letters of 14 pixels needs, in a wide font.
+func width(label string) float64 { return 9.4*float64(len(label)) + 18 }
 
 func (l *layout) add(name string, row int, width float64) *node {
 	for len(l.rows) <= row {

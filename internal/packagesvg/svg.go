@@ -9,7 +9,9 @@ import (
 const (
 	margin    = 24.0
 	boxHeight = 34.0
-	rowHeight = 84.0
+	rowHeight = 76.0
+	keyHeight = 30.0 // of a line of the key
+	keyWidth  = 200.0
 )
 
 const head = `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="14" role="img" aria-labelledby="title desc">
@@ -29,6 +31,7 @@ const head = `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f"
     .internal { fill: #fdf1d0; }
     .arrow { stroke: #57606a; stroke-width: 1.3; fill: none; marker-end: url(#tip); }
     text { fill: #1f2328; text-anchor: middle; font-weight: 600; }
+    .key { text-anchor: start; font-weight: 400; }
   </style>
   <rect x="1" y="1" width="%.0f" height="%.0f" rx="10" fill="#f6f8fa" style="stroke:#8c959f"/>
 `
@@ -43,7 +46,8 @@ func draw(g graph) []byte {
 		width = max(width, last.x+last.width/2)
 	}
 	width += 2 * margin
-	height := float64(len(l.rows)-1)*rowHeight + boxHeight + 2*margin
+	rows := float64(len(l.rows)-1)*rowHeight + boxHeight + 2*margin
+	height := rows + 2*keyHeight + margin/2
 
 	var b bytes.Buffer
 	fmt.Fprintf(&b, head, width, height, width, height, describe(l), width-2, height-2)
@@ -57,12 +61,23 @@ func draw(g graph) []byte {
 			}
 			x, y := margin+n.x, top(n)
 			fmt.Fprintf(&b, "  <rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.0f\" rx=\"6\"/>", kindOf(n.name), x-n.width/2, y, n.width, boxHeight)
-			fmt.Fprintf(&b, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", x, y+boxHeight/2+5, n.name)
+			fmt.Fprintf(&b, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", x, y+boxHeight/2+5, label(n.name))
 		}
+	}
+	for i, k := range []struct {
+		kind kind
+		text string
+	}{{command, "programs"}, {public, "packages for you"}, {root, "the root package"}, {internal, "internal/…"}} {
+		x, y := (width-2*keyWidth)/2+keyWidth*float64(i%2), rows+keyHeight*float64(i/2)
+		fmt.Fprintf(&b, "  <rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"30\" height=\"18\" rx=\"4\"/>", k.kind, x, y)
+		fmt.Fprintf(&b, "<text class=\"key\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x+40, y+14, k.text)
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
 }
+
+// label returns what stands in the box of a package. The colour says the rest.
+func label(name string) string { return strings.TrimPrefix(name, "internal/") }
 
 func top(n *node) float64 { return margin + float64(n.row)*rowHeight }
 
