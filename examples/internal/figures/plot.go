@@ -39,9 +39,11 @@ var colours = []color.Color{
 	color.NRGBA{0x9a, 0xa4, 0xae, 0xff},
 }
 
-// Plot draws charts side by side to an SVG file.
+// Plot draws charts to an SVG file, one below the other: a telephone shows the
+// file 370 pixels wide, and letters must be legible there too.
 func Plot(path string, charts ...Chart) error {
-	const width, height = 600, 240 // points; 800 pixels wide in a browser
+	const width, part = 480, 210 // points; 640 pixels wide in a browser
+	height := part * vg.Length(len(charts))
 	canvas := vgsvg.New(width, height)
 	page := draw.New(canvas)
 	page.FillPolygon(color.White, []vg.Point{{}, {X: width}, {X: width, Y: height}, {Y: height}})
@@ -50,9 +52,8 @@ func Plot(path string, charts ...Chart) error {
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", path, err)
 		}
-		part := vg.Length(width) / vg.Length(len(charts))
-		left := part * vg.Length(i)
-		p.Draw(draw.Crop(page, left+10, left+part-width-10, 8, -8))
+		top := height - part*vg.Length(i)
+		p.Draw(draw.Crop(page, 10, -16, top-part+8, top-height-8))
 	}
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -70,12 +71,12 @@ func (c Chart) plot() (*plot.Plot, error) {
 		s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: points}
 	}
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.XLabel, "milliseconds"
-	sans(&p.Title.TextStyle, 11)
-	sans(&p.X.Label.TextStyle, 9)
-	sans(&p.Y.Label.TextStyle, 9)
-	sans(&p.X.Tick.Label, 8.5)
-	sans(&p.Y.Tick.Label, 8.5)
-	sans(&p.Legend.TextStyle, 8.5)
+	sans(&p.Title.TextStyle, 13)
+	sans(&p.X.Label.TextStyle, 11)
+	sans(&p.Y.Label.TextStyle, 11)
+	sans(&p.X.Tick.Label, 10.5)
+	sans(&p.Y.Tick.Label, 10.5)
+	sans(&p.Legend.TextStyle, 11)
 	p.Title.Padding = 6
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(decades), plot.TickerFunc(decades)
