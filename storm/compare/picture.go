@@ -16,15 +16,15 @@ import (
 // Measures of the picture, in points.
 const (
 	margin     = 12
-	nameColumn = 112 // left of the charts
+	nameColumn = 90  // left of the charts
 	scaleWidth = 26  // between the names and the charts, for the numbers of the scale
-	sumColumn  = 92  // right of the charts
-	headHeight = 44
-	axisHeight = 28
+	sumColumn  = 102 // right of the charts
+	headHeight = 62
+	axisHeight = 30
 	aliveStrip = 34
 	lossStrip  = 16
 	rowGap     = 14
-	lineHeight = 12 // of a note
+	lineHeight = 13 // of a note
 )
 
 // quiet is how many seconds the time axis goes on after the last event of all runs. A server whose old process stays until
@@ -85,7 +85,8 @@ func rowHeight(r Result) vg.Length {
 	if r.Report == nil {
 		return lineHeight + rowGap
 	}
-	return aliveStrip + lossStrip + rowGap + vg.Length(len(notes(r.Report)))*lineHeight
+	name := vg.Length(len(nameLines(r.Name))+1) * (lineHeight + 1) // and the small print below it
+	return max(name, aliveStrip+lossStrip+vg.Length(len(notes(r.Report)))*lineHeight) + rowGap
 }
 
 // chart is the picture while it is drawn.
@@ -121,6 +122,7 @@ func (c *chart) draw() {
 // head is the legend.
 func (c *chart) head() {
 	y := c.page.Max.Y - margin - 8
+	const line = 17
 	words := picture.Words(picture.Sans(picture.Normal), picture.Ink)
 	x := vg.Length(margin)
 	item := func(text string, mark func(x vg.Length)) {
@@ -132,10 +134,11 @@ func (c *chart) head() {
 		picture.Fill(c.page, box(x, y-4, x+15, y+4), picture.LightBlue)
 		c.page.StrokeLine2(draw.LineStyle{Color: picture.Blue, Width: 1.4}, x, y+4, x+15, y+4)
 	})
+	item("restart", func(x vg.Length) { c.dashed(x+8, y-6, y+6) })
+	x, y = margin, y-line
 	item(fmt.Sprintf("requests lost in a tenth of a second (full height: %d)", c.mostLost), func(x vg.Length) {
 		picture.Fill(c.page, box(x+6, y-5, x+9, y+5), picture.Red)
 	})
-	item("restart", func(x vg.Length) { c.dashed(x+8, y-6, y+6) })
 }
 
 // row draws one contestant below top.
@@ -166,14 +169,19 @@ func (c *chart) row(r Result, top vg.Length) {
 
 // name writes the name of a contestant, on several lines if it is long, and the small print below it.
 func (c *chart) name(name, below string, top vg.Length) {
-	style := picture.Words(picture.Bold(picture.Large), picture.Ink)
 	y := top - 7
-	for _, line := range wrap(name, func(s string) bool { return style.Width(s) <= nameColumn }) {
-		c.page.FillText(style, vg.Point{X: margin, Y: y}, line)
+	for _, line := range nameLines(name) {
+		c.page.FillText(nameStyle(), vg.Point{X: margin, Y: y}, line)
 		y -= lineHeight + 1
 	}
 	small := picture.Words(picture.Sans(picture.Small), picture.Grey)
 	c.page.FillText(small, vg.Point{X: margin, Y: y - 1}, below)
+}
+
+func nameStyle() draw.TextStyle { return picture.Words(picture.Bold(picture.Large), picture.Ink) }
+
+func nameLines(name string) []string {
+	return wrap(name, func(s string) bool { return nameStyle().Width(s) <= nameColumn })
 }
 
 // wrap breaks a name after spaces and hyphens into lines that fit, if it has enough of them.
@@ -238,7 +246,7 @@ func (c *chart) losses(r *report.Report, top, base vg.Length) {
 // absent says why a contestant did not run.
 func (c *chart) absent(r Result, top vg.Length) {
 	why, _, _ := strings.Cut(r.Err.Error(), "\n")
-	c.page.FillText(picture.Words(picture.Bold(picture.Large), picture.Ink), vg.Point{X: margin, Y: top - 7}, r.Name)
+	c.page.FillText(nameStyle(), vg.Point{X: margin, Y: top - 7}, r.Name)
 	c.page.FillText(picture.Words(picture.Sans(picture.Small), picture.Grey), vg.Point{X: c.left(), Y: top - 7}, why)
 }
 

@@ -15,8 +15,8 @@ import (
 // Heights of the panels.
 const (
 	latencyHeight = 2.6 * vg.Inch
-	lossHeight    = 1.1 * vg.Inch
-	aliveHeight   = 1.4 * vg.Inch
+	lossHeight    = 1.2 * vg.Inch
+	aliveHeight   = 1.8 * vg.Inch
 )
 
 // Plot draws the report to a file, as SVG or PNG by its extension: the latency, the losses if there were any, and the
@@ -95,7 +95,7 @@ func (r *Report) newPlot(label string) *plot.Plot {
 	p.Y.Label.Text = label
 	p.X.Min, p.X.Max = 0, r.Timeline[len(r.Timeline)-1].At
 	p.BackgroundColor = nil
-	p.Title.TextStyle.Font = picture.Sans(picture.Large)
+	p.Title.TextStyle.Font = picture.Sans(picture.Normal) // the verdict is long
 	p.Title.TextStyle.Color = picture.Ink
 	p.Title.Padding = vg.Points(5)
 	p.X.Tick.Marker = picture.Seconds{}

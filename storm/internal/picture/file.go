@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// Width is 800 pixels in a browser: as wide as a README is shown.
-	Width = 800 * vg.Inch / cssDPI
+	// Width is 640 pixels in a browser. A telephone shows it in 370, so letters that are legible there are the measure.
+	Width = 640 * vg.Inch / cssDPI
 	// cssDPI is the resolution at which browsers show an SVG.
 	cssDPI = 96
 	// pngDPI gives a PNG two pixels for each one of a browser, for screens with a high resolution.

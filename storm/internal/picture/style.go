@@ -21,11 +21,11 @@ var (
 	Green     = color.NRGBA{0x2e, 0x8b, 0x57, 0xff}
 )
 
-// Sizes of letters. At 800 pixels, 9 points are 12 pixels.
+// Sizes of letters. 10 points are 13 pixels at the full width, and 8 on a telephone.
 const (
-	Small  = 8.5
-	Normal = 9.5
-	Large  = 11
+	Small  = 10
+	Normal = 11
+	Large  = 13
 )
 
 // Sans returns the font of all letters in that many points.
