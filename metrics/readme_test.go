@@ -83,6 +83,21 @@ func TestReadmeScrape(t *testing.T) {
 	})
 }
 
+// README.md names all states, which TestServing finds as labels of restart_state.
+func TestReadmeStates(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for s := restart.StateNew; s <= restart.StateStopped; s++ {
+		want = append(want, "`"+s.String()+"`")
+	}
+	if list := "(" + strings.Join(want, ", ") + ")"; !strings.Contains(string(b), list) {
+		t.Errorf("README.md lacks the states %s", list)
+	}
+}
+
 // visit makes a request on a connection of its own, which stays open.
 func visit(t *testing.T, address string) {
 	t.Helper()
