@@ -35,9 +35,8 @@ type haproxy struct {
 	socket string
 }
 
-func startHAProxy(t *testing.T, a, b string) *haproxy {
+func startHAProxy(t *testing.T, program, a, b string) *haproxy {
 	t.Helper()
-	program := proctest.Program(t, "haproxy", "haproxy")
 	return &haproxy{t, proctest.StartHAProxyBackend(t, program, "", fmt.Sprintf(balanced, a, b))}
 }
 
@@ -88,9 +87,10 @@ func (h *haproxy) wait(server, status string) {
 // One of two servers behind a load balancer stops. The balancer finds out by its
 // health checks while the server still serves, and no client loses anything.
 func TestLameDuckBehindHAProxy(t *testing.T) {
+	program := proctest.Program(t, "haproxy", "haproxy") // before processes start, which a skip would leave
 	a, ga := start(t, "probed", 1, "TEST_LAMEDUCK=1h")
 	b, gb := start(t, "probed", 1, "TEST_LAMEDUCK=1h")
-	h := startHAProxy(t, ga.Addr["web"], gb.Addr["web"])
+	h := startHAProxy(t, program, ga.Addr["web"], gb.Addr["web"])
 	h.wait("a", "UP")
 	h.wait("b", "UP")
 
