@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +42,7 @@ type config struct {
 
 	Helper  string // a FIFO: starts a process before New that ends when nobody has it open for writing
 	Bad     bool   // exits before New
+	Anew    bool   // executes its program anew before New
 	Gate    string // a FIFO: waits there before Run until somebody writes
 	Veto    bool   // a Before hook refuses SIGHUP and SIGTERM, as long as this is so
 	Sibling bool   // successors are made siblings
@@ -91,12 +93,15 @@ func readConfig() (cfg config, err error) {
 }
 
 func serverRole() {
-	fmt.Printf("start pid=%d version=%s args=%q\n", os.Getpid(), version(), os.Args[1:])
 	cfg, err := readConfig()
 	if err != nil {
 		die("configuration: %v", err)
 	}
 	_, successor := os.LookupEnv(spawn.ChannelVar)
+	if again := "EXECUTED_ANEW=1"; successor && cfg.Anew && !slices.Contains(os.Environ(), again) {
+		die("%v", syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), again)))
+	}
+	fmt.Printf("start pid=%d version=%s args=%q\n", os.Getpid(), version(), os.Args[1:])
 	if successor && cfg.Helper != "" {
 		if err := startHelper(cfg.Helper); err != nil {
 			die("%v", err)

@@ -88,3 +88,15 @@ func TestSuccessorDiesInItsProbationWhoseHelperHasTheChannel(t *testing.T) {
 	end()
 	s.stop()
 }
+
+// A program may execute itself anew before New, as it does to change its limits or its
+// user. The channel goes along.
+func TestSuccessorExecutesItsProgramAnewBeforeNew(t *testing.T) {
+	s := serve(t, config{Anew: true})
+	old := s.pid()
+	if s.replace() == old {
+		t.Error("the restart changed nothing")
+	}
+	s.exited(old)
+	s.stop()
+}

@@ -219,14 +219,17 @@ func (l *loop) reportSuccessorDied() {
 	if l.state != StateDraining {
 		return
 	}
-	exit := l.successor.Exit()
+	pid, exit := l.successor.PID, l.successor.Exit()
+	if last := l.sender.Receiver(); last != 0 && last != pid {
+		pid, exit = last, "" // the successor was replaced in turn
+	}
 	if exit == "" {
 		exit = "how is not known"
 	}
-	l.lastError = fmt.Errorf("restart: successor (pid %d) died after it had replaced this process (%s)", l.successor.PID, exit)
+	l.lastError = fmt.Errorf("restart: successor (pid %d) died after it had replaced this process (%s)", pid, exit)
 	l.publish()
-	l.log.Error("restart: the successor died: nobody serves now", "successor", l.successor.PID, "error", l.lastError)
-	l.r.events.emit(Event{Kind: EventSuccessorDied, Successor: l.successor.PID, Err: l.lastError})
+	l.log.Error("restart: the successor died: nobody serves now", "successor", pid, "error", l.lastError)
+	l.r.events.emit(Event{Kind: EventSuccessorDied, Successor: pid, Err: l.lastError})
 }
 
 // hammer ends the drain by force. A lame duck's drain begins now, and ends.

@@ -64,6 +64,9 @@ func (*Conn) Cut() {}
 // EndRecv does nothing.
 func (*Conn) EndRecv() {}
 
+// Waiting reports false.
+func (*Conn) Waiting() bool { return false }
+
 // Close does nothing.
 func (*Conn) Close() error { return nil }
 

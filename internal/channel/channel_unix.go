@@ -123,6 +123,18 @@ func (c *Conn) EndRecv() {
 	_ = fdutil.Control(c.uc, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RD) }) // it may be closed
 }
 
+// Waiting reports whether Recv would return at once, true if that is not known.
+func (c *Conn) Waiting() bool {
+	waiting := false
+	_ = fdutil.Control(c.uc, func(fd int) error { // it may be closed
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		waiting = err != nil || n > 0
+		return err
+	})
+	return waiting
+}
+
 // CloseRaw closes descriptors.
 func CloseRaw(fds []int) {
 	for _, fd := range fds {

@@ -70,6 +70,10 @@ type Steps struct {
 // Inherited opens the channel that the environment names, and removes the name:
 // no process that this one starts may take itself for a successor. Inherited
 // returns nil on a cold start.
+//
+// The channel is not made close-on-exec earlier, when this package is initialized: a
+// program that executes itself anew before New, or that is its own wrapper, would lose
+// it.
 func Inherited() (*channel.Conn, error) {
 	v, ok := os.LookupEnv(spawn.ChannelVar)
 	if !ok {

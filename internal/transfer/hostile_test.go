@@ -72,6 +72,7 @@ func FuzzAnswers(f *testing.F) {
 		{hostiletest.Frame(wire.TypeAdopted, wire.Adopted{Batch: 1}, 1)},
 		{hostiletest.Frame(wire.TypeAdopted, wire.Adopted{Batch: 1, Refused: []int{0, 0, -1, 1 << 30}, Reason: "no"}, 1)},
 		{hostiletest.Frame(wire.TypeAdopted, wire.Adopted{Batch: 2}, 1), hostiletest.Frame(wire.TypeFailed, wire.Note{}, 1)},
+		{hostiletest.Frame(wire.TypeReceiving, wire.Receiving{}, 1), hostiletest.Frame(wire.TypeReceiving, wire.Receiving{Over: true}, 1)},
 		{hostiletest.Frame(wire.TypeHammer, wire.Hammer{}, 1), hostiletest.Frame(wire.TypeHammer, wire.Hammer{}, 1)},
 		{{Type: wire.TypeAdopted, Files: 3, Bytes: []byte("{")}},
 		{{Files: 3, Bytes: []byte("SSH-2.0-x\r\n")}},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"example.com/restart/internal/channel"
@@ -64,6 +65,7 @@ type Receiver struct {
 func Receive(conn *channel.Conn, source wire.Source, to Recipient, log *slog.Logger) *Receiver {
 	r := &Receiver{conn: conn, names: source.Names, to: to, log: log, done: make(chan struct{})}
 	r.progress.Store(&source.Progress)
+	r.sayReceiving()
 	go r.run()
 	return r
 }
@@ -94,6 +96,9 @@ func (r *Receiver) run() {
 		}
 	}
 }
+
+// sayReceiving makes the sender watch this process. It may be gone.
+func (r *Receiver) sayReceiving() { _ = r.conn.Send(wire.TypeReceiving, wire.Receiving{}) }
 
 // handle takes the descriptors.
 func (r *Receiver) handle(f wire.Frame, fds []int) error {
@@ -138,6 +143,7 @@ func (r *Receiver) handle(f wire.Frame, fds []int) error {
 		r.to.Drains(m)
 	case wire.TypeConfirmed:
 		channel.CloseRaw(fds)
+		r.sayReceiving() // during the probation nobody listened
 		r.to.Confirmed()
 	case wire.TypeAbort:
 		channel.CloseRaw(fds)
@@ -249,6 +255,11 @@ func (r *Receiver) Done() <-chan struct{} { return r.done }
 func (r *Receiver) PassOn(to *channel.Conn, names map[string]string) error {
 	if r.ended {
 		return nil
+	}
+	// Before the successor can say that it receives.
+	err := r.conn.Send(wire.TypeReceiving, wire.Receiving{Over: true})
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		return err // the sender would take our end for that of the channel
 	}
 	return PassOn(r.conn, wire.Source{Names: r.names, Progress: *r.progress.Load()}, to, names)
 }

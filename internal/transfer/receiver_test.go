@@ -58,7 +58,21 @@ func receiving(t *testing.T, names map[string]string, to Recipient) (*Receiver, 
 	theirs.SetDeadline(time.Now().Add(20 * time.Second))
 	r := Receive(ours, wire.Source{Names: names}, to, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { theirs.Close(); <-r.done; r.Close() })
+	wantReceiving(t, theirs, wire.Receiving{})
 	return r, theirs
+}
+
+// wantReceiving wants that the process at the other end says whether it receives.
+func wantReceiving(t *testing.T, c *channel.Conn, want wire.Receiving) {
+	t.Helper()
+	f, _, err := c.Recv()
+	var got wire.Receiving
+	if err == nil {
+		err = f.Decode(&got)
+	}
+	if err != nil || f.Type != wire.TypeReceiving || got != want {
+		t.Errorf("got %v %+v, %v; want %v %+v", f.Type, got, err, wire.TypeReceiving, want)
+	}
 }
 
 // sendConns sends n connections that are all to the same peer.
@@ -130,6 +144,7 @@ func TestReceiverTranslatesNames(t *testing.T) {
 	if err := r.PassOn(next, map[string]string{"www": "main", "other": "other"}); err != nil {
 		t.Fatal(err)
 	}
+	wantReceiving(t, old, wire.Receiving{Over: true})
 	if got, want := fmt.Sprint((<-to2.follows).Names), "map[web:main]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -201,6 +216,7 @@ func TestReceiverPassesConfirmedOn(t *testing.T) {
 	if got, want := <-to.aborts, "confirmed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	wantReceiving(t, old, wire.Receiving{}) // what was said during the probation is lost
 }
 
 func TestReceiverPassesAbortOn(t *testing.T) {

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/fdutil"
@@ -53,6 +56,7 @@ type Sender struct {
 	unanswered map[uint64][]*parcel // batches by number
 	counts     Counts
 
+	receiver   atomic.Int64  // the process that has said that it receives, 0: not known
 	gone       chan struct{} // closed when no answer can come any more
 	died       chan struct{} // closed when the channel has ended without a message "failed"
 	hammered   chan struct{} // closed when the successor has asked for the end of the drain
@@ -134,6 +138,10 @@ func (s *Sender) Hammered() <-chan struct{} { return s.hammered }
 // Died returns a channel that is closed when no process receives any more, and none
 // has said that it ends in good order.
 func (s *Sender) Died() <-chan struct{} { return s.died }
+
+// Receiver returns the PID of the process that receives: the successor, or a later
+// one if that has been replaced in turn. It is 0 if that is not known.
+func (s *Sender) Receiver() int { return int(s.receiver.Load()) }
 
 // Counts returns what became of the connections so far.
 func (s *Sender) Counts() Counts {
@@ -229,9 +237,18 @@ func (s *Sender) sendBatch(batch uint64, parcels []*parcel) {
 func (s *Sender) receiveAnswers() {
 	unanswered := ErrUncertain
 	defer func() { s.abandon(unanswered) }()
+	var receiver *watch // nil: nobody has said that it receives, or that is not known
+	defer func() { receiver.stop() }()
 	for {
+		if receiver.hasEnded() && !s.conn.Waiting() {
+			s.conn.Cut() // for us the process's end is that of the channel
+		}
 		f, files, err := s.conn.Recv()
 		channel.CloseAll(files)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			_ = s.conn.SetDeadline(time.Time{}) // a watch has ended; the channel may be closed
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				s.conn.Close() // its answers cannot be understood any more
@@ -250,6 +267,15 @@ func (s *Sender) receiveAnswers() {
 			unanswered = ErrGone // it has answered all that it took
 		case wire.TypeHammer:
 			s.hammerOnce.Do(func() { close(s.hammered) })
+		case wire.TypeReceiving:
+			receiver.stop()
+			receiver = nil
+			s.receiver.Store(0)
+			var m wire.Receiving
+			if pid, told := s.conn.Sender(); f.Decode(&m) == nil && !m.Over && told {
+				s.receiver.Store(int64(pid))
+				receiver = watchReceiver(s.conn, pid)
+			}
 		}
 	}
 }

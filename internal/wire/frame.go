@@ -72,6 +72,7 @@ const (
 	TypeGiveBack  Type = 20 // S, on probation: serve again
 	TypeConfirm   Type = 21 // S, on probation: let go of me
 	TypeConfirmed Type = 22 // P: the probation is over
+	TypeReceiving Type = 23 // S: my end is the end of this channel, or is not any more
 )
 
 var typeNames = map[Type]string{
@@ -82,6 +83,7 @@ var typeNames = map[Type]string{
 	TypeClaims: "claims", TypeLastState: "last state",
 	TypeProgress: "progress", TypeHammer: "hammer",
 	TypeGiveBack: "give back", TypeConfirm: "confirm", TypeConfirmed: "confirmed",
+	TypeReceiving: "receiving",
 }
 
 // Known reports whether this version of the protocol defines t.

@@ -37,6 +37,7 @@ var every = map[Type]any{
 	TypeGiveBack:  &GiveBack{Reason: "too slow"},
 	TypeConfirm:   &Confirm{},
 	TypeConfirmed: &Confirmed{},
+	TypeReceiving: &Receiving{Over: true},
 }
 
 func TestRoundTrip(t *testing.T) {

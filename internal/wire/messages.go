@@ -210,5 +210,12 @@ type Progress struct {
 	Over bool `json:"over,omitempty"` // the drain has ended
 }
 
+// Receiving says that the process which sends it receives from the channel: its end
+// is the end of the channel, also if a process that it has started has the
+// descriptor.
+type Receiving struct {
+	Over bool `json:"over,omitempty"` // another process is about to receive instead
+}
+
 // Hammer asks for the end of a drain by force.
 type Hammer struct{}
