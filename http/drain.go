@@ -214,7 +214,7 @@ func (r *run) depart(c *conn) bool {
 	a, left := c.awaitsNow()
 	socket, state, err := r.mover.detach(c)
 	if err != nil {
-		r.server.logger().Error("restart/http: cannot move a connection: it is closed", "peer", c.RemoteAddr(), "error", err)
+		r.logClosed(c, err)
 		return false
 	}
 	defer clear(state) // there may be keys in it
@@ -227,6 +227,7 @@ func (r *run) depart(c *conn) bool {
 func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	socket, state, err := r.mover.detach(c)
 	if err != nil {
+		r.logClosed(c, err)
 		return false
 	}
 	defer clear(state) // there may be keys in it
@@ -236,6 +237,7 @@ func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	}
 	nc, err := r.mover.attach(socket, m.State)
 	if err != nil {
+		r.logClosed(socket, err)
 		return false
 	}
 	nc.SetDeadline(time.Time{})
@@ -244,6 +246,12 @@ func (r *run) departKept(c *conn, q *keptRequest, dead bool) bool {
 	}
 	next := newConn(nc, r.conns, fixed)
 	return r.resume(next, q, dead)
+}
+
+// logClosed reports a connection that neither the successor nor this process can
+// serve on.
+func (r *run) logClosed(c net.Conn, err error) {
+	r.server.logger().Error("restart/http: cannot move a connection: it is closed", "peer", c.RemoteAddr(), "error", err)
 }
 
 // sendMoved sends a connection to the successor. It reports false, and leaves the
@@ -267,6 +275,7 @@ func (r *run) sendMoved(socket net.Conn, m moved) bool {
 func (r *run) takeBack(socket net.Conn, m moved) bool {
 	nc, err := r.mover.attach(socket, m.State)
 	if err != nil {
+		r.logClosed(socket, err)
 		return false
 	}
 	nc.SetReadDeadline(time.Time{}) // it was in the past, to end the wait

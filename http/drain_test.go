@@ -1,7 +1,12 @@
 package restarthttp
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,4 +130,46 @@ func TestAnnouncementsEndWithTheDrain(t *testing.T) {
 			t.Errorf("returned after %v, want the end of the context", got)
 		}
 	})
+}
+
+// A failingMover fails at one of its ends.
+type failingMover struct {
+	plainMover
+	detaches, attaches error
+}
+
+func (m failingMover) detach(c *conn) (net.Conn, []byte, error) { return c.Conn, nil, m.detaches }
+
+func (m failingMover) attach(socket net.Conn, _ []byte) (net.Conn, error) { return socket, m.attaches }
+
+// A connection that is closed because nobody can serve it on is an error that an
+// operator must see, whether its request is over or not.
+func TestConnectionThatNobodyCanServeOnIsLogged(t *testing.T) {
+	cause := errors.New("the records do not fit")
+	for name, m := range map[string]failingMover{
+		"detach": {detaches: cause},
+		"attach": {attaches: cause},
+	} {
+		for end, depart := range map[string]func(*run, *conn) bool{
+			"waits for a request": (*run).depart,
+			"request is not over": func(r *run, c *conn) bool { return r.departKept(c, new(keptRequest), false) },
+		} {
+			t.Run(name+", "+end, func(t *testing.T) {
+				var log bytes.Buffer
+				h := newHome()
+				r := &run{conns: h.conns, server: &Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}, mover: m}
+				client, socket := net.Pipe()
+				defer client.Close()
+				defer socket.Close()
+				if depart(r, h.conn(socket, movable)) {
+					t.Error("it is taken for served")
+				}
+				for _, want := range []string{"cannot move a connection: it is closed", cause.Error()} {
+					if !strings.Contains(log.String(), want) {
+						t.Errorf("the log is %q, want %q in it", log.String(), want)
+					}
+				}
+			})
+		}
+	}
 }
