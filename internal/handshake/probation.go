@@ -11,10 +11,6 @@ import (
 	"example.com/restart/internal/wire"
 )
 
-// deathGrace is what the kernel gets to end a process that has closed its channel,
-// so that its exit status can be told.
-const deathGrace = time.Second
-
 // A Watch listens to a successor that is on probation.
 type Watch struct {
 	conn *channel.Conn
@@ -52,7 +48,9 @@ func (w *Watch) run(s *Successor) {
 			return // Stop
 		case err != nil:
 			s.unguard()
-			s.proc.Wait(deathGrace) // else Abort waits, and reaps it
+			// How it has ended is to be told. One that lives serves meanwhile, and
+			// Abort reaps it.
+			s.proc.Wait(killGrace)
 			w.said <- &Failure{Step: Probation, PID: s.PID, Exit: s.proc.Exit(), Err: errors.New("it died")}
 			return
 		case f.Type == wire.TypeConfirm:

@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -57,6 +58,8 @@ func Start(cmd Command, parent Parent, channel *os.File, tail *Tail, greet Greet
 		defer close(p.copied)
 		if p.pipe != nil {
 			tail.copy(os.Stderr, p.pipe)
+			// After StopStderr: what the process has written so far is still there.
+			tail.copy(os.Stderr, io.LimitReader(written{p.pipe}, maxWritten))
 		}
 	}()
 	return p, nil
@@ -117,9 +120,32 @@ func dupRaw(fd int) (*os.File, error) {
 // may hold its write end.
 func (p *unixProcess) StopStderr() {
 	if p.pipe != nil {
-		p.pipe.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		p.pipe.SetReadDeadline(time.Unix(1, 0))
 	}
 	<-p.copied
+}
+
+// maxWritten is the most that a pipe holds, unless root has allowed more. Children
+// that write all the time are not copied for ever.
+const maxWritten = 1 << 20
+
+// A written reads what is in a pipe and then ends, whoever holds the write end. It
+// does not heed deadlines.
+type written struct{ pipe *os.File }
+
+// Read implements io.Reader.
+func (w written) Read(b []byte) (n int, err error) {
+	err = fdutil.Control(w.pipe, func(fd int) (err error) {
+		for {
+			if n, err = unix.Read(fd, b); err != unix.EINTR {
+				return err
+			}
+		}
+	})
+	if err != nil || n == 0 {
+		return 0, io.EOF // EAGAIN: it is empty
+	}
+	return n, nil
 }
 
 func (p *unixProcess) Release() string {

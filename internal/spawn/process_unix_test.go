@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"io"
 	"os"
 	"testing"
 	"time"
@@ -53,5 +54,32 @@ func TestSpawnKeepsTheLastWords(t *testing.T) {
 		if got, want := LastWords(tl.String(), 1), "line 199 of the last words"; got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// They are all there even if nobody had the time to read them before the copying was
+// stopped.
+func TestSpawnKeepsTheLastWordsThatAreReadLate(t *testing.T) {
+	stderr := os.Stderr
+	defer func() { os.Stderr = stderr }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	os.Stderr = w
+	if _, err := w.Write(make([]byte, 64<<10)); err != nil { // it is full: the copying waits
+		t.Fatal(err)
+	}
+	p, _, tl := spawnShell(t, Us, `i=0; while [ $i -lt 500 ]; do echo "line $i of the last words" >&2; i=$((i+1)); done; exit 1`)
+	if !p.Wait(patience) {
+		t.Fatal("it does not end")
+	}
+	p.pipe.SetReadDeadline(time.Unix(1, 0)) // as StopStderr does
+	go io.Copy(io.Discard, r)
+	p.Release()
+	w.Close()
+	if got, want := LastWords(tl.String(), 1), "line 499 of the last words"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
