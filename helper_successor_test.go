@@ -101,8 +101,8 @@ func (p *peer) recv() (wire.Frame, []*os.File, error) {
 func (p *peer) want(typ wire.Type, v any) {
 	p.t.Helper()
 	f, _, err := p.recv()
-	for err == nil && f.Type == wire.TypeProgress && f.Type != typ {
-		f, _, err = p.recv() // comes at any time
+	for err == nil && (f.Type == wire.TypeProgress || f.Type == wire.TypeReceiving) && f.Type != typ {
+		f, _, err = p.recv() // they come at any time
 	}
 	if err != nil {
 		p.fatalf("script: got %v, want %v", err, typ)

@@ -97,6 +97,9 @@ func TestChannelThatComesInTheDrainIsPassedOn(t *testing.T) {
 	l := drainingLoop(toSuccessor)
 	l.receiveOn(ours, wire.Source{Progress: wire.Progress{Generation: 1}})
 	l.passes.Wait()
+	if earlier.Waiting() { // whoever receives says so first
+		t.Error("this process receives from the channel")
+	}
 
 	f, files, err := successor.Recv()
 	if err != nil || f.Type != wire.TypeSource || len(files) != 1 {
@@ -148,8 +151,10 @@ func TestReceiverThatCannotBePassedOnResigns(t *testing.T) {
 	l := drainingLoop(toSuccessor)
 	successor.Close()
 	l.passOn([]*transfer.Receiver{transfer.Receive(ours, wire.Source{}, recipient{l.r, l.mail}, l.log)})()
-	if f, _, err := earlier.Recv(); err != nil || f.Type != wire.TypeFailed {
-		t.Errorf("got %v, %v, want %v", f.Type, err, wire.TypeFailed)
+	for _, want := range []wire.Type{wire.TypeReceiving, wire.TypeReceiving, wire.TypeFailed} { // it receives, and does not any more
+		if f, _, err := earlier.Recv(); err != nil || f.Type != want {
+			t.Errorf("got %v, %v, want %v", f.Type, err, want)
+		}
 	}
 }
 

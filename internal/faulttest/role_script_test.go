@@ -87,7 +87,7 @@ func (s *script) want(t wire.Type, v any) error {
 				return err
 			}
 			return errors.New(m.Text)
-		case f.Type == wire.TypeClaims || f.Type == wire.TypeProgress:
+		case f.Type == wire.TypeClaims || f.Type == wire.TypeProgress || f.Type == wire.TypeReceiving:
 		case f.Type != t:
 			return fmt.Errorf("script: got %v, want %v", f.Type, t)
 		case v == nil:
