@@ -28,10 +28,6 @@ const (
 	bound = readyTimeout + hammerTime + 15*time.Second
 )
 
-// unreadGrace is what the test gets to read the last lines of a process that has
-// ended.
-const unreadGrace = 2 * time.Second
-
 // A place is the process in which a call fails.
 type place string
 
@@ -193,22 +189,21 @@ const (
 // ending waits until the nth restart of the old process has ended.
 func (f *family) ending(old, nth int) string {
 	f.t.Helper()
-	var ended time.Time
 	for end := time.Now().Add(bound); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		died := f.Ended(old)
+		if died {
+			f.CatchUp() // with its last lines
+		}
 		replacings := f.Count(fmt.Sprintf("event=%s pid=%d ", replaced, old))
 		failures := f.Count(fmt.Sprintf("event=%s pid=%d ", failed, old))
 		switch {
+		case replacings+failures < nth && died:
+			return diedItself
 		case replacings+failures < nth:
 		case replacings > 0:
 			return replaced
 		default:
 			return failed
-		}
-		if ended.IsZero() && f.Ended(old) {
-			ended = time.Now()
-		}
-		if !ended.IsZero() && time.Since(ended) > unreadGrace {
-			return diedItself
 		}
 	}
 	f.t.Fatalf("the restart does not end within %v", bound)

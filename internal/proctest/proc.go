@@ -5,6 +5,7 @@ package proctest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ import (
 type Family struct {
 	t      testing.TB
 	cmd    *exec.Cmd
+	out    *os.File // the read end of the standard output
 	stderr lockedBuffer
 
 	mu      sync.Mutex
@@ -80,8 +82,9 @@ func Start(t testing.TB, role string, cmd *exec.Cmd) *Family {
 		errOut.Close()
 		t.Fatal(err)
 	}
+	f.out = out
 	var readers sync.WaitGroup
-	readers.Go(func() { f.read(out) })
+	readers.Go(f.read)
 	readers.Go(func() { defer errOut.Close(); io.Copy(&f.stderr, errOut) })
 	go func() {
 		readers.Wait()
@@ -94,9 +97,9 @@ func Start(t testing.TB, role string, cmd *exec.Cmd) *Family {
 // PID is that of the first process.
 func (f *Family) PID() int { return f.cmd.Process.Pid }
 
-func (f *Family) read(out *os.File) {
-	defer out.Close()
-	r := bufio.NewScanner(out)
+func (f *Family) read() {
+	defer f.out.Close()
+	r := bufio.NewScanner(f.out)
 	r.Buffer(nil, 1<<20)
 	for r.Scan() {
 		f.line(r.Text())
@@ -157,6 +160,40 @@ func (f *Family) Count(words ...string) int {
 func (f *Family) matchesLocked(words []string) []string {
 	return slices.DeleteFunc(slices.Clone(f.lines), func(line string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) })
+	})
+}
+
+// CatchUp waits until what the processes have written to their standard output so far
+// has been read: a pipe keeps the order, so a line of our own comes after it.
+func (f *Family) CatchUp() {
+	f.t.Helper()
+	raw, err := f.out.SyscallConn()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	const mark = "proctest: caught up"
+	n := f.Count(mark) + 1
+	var writeErr error
+	err = raw.Control(func(fd uintptr) {
+		var w *os.File
+		if w, writeErr = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_WRONLY, 0); writeErr == nil {
+			_, writeErr = fmt.Fprintf(w, "\n%s\n", mark) // a process may have died within a line
+			w.Close()
+		}
+	})
+	if err != nil {
+		return // it is closed: all has been read
+	}
+	if writeErr != nil {
+		f.t.Fatal(writeErr)
+	}
+	Poll(f.t, "the output is read", func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !f.closed && len(f.matchesLocked([]string{mark})) < n {
+			return errors.New("it is not yet")
+		}
+		return nil
 	})
 }
 
