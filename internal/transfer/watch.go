@@ -38,14 +38,15 @@ func watchReceiver(conn *channel.Conn, pid int) *watch {
 		return nil
 	}
 	go func() {
-		defer proc.Close()
 		for !proc.Wait(lookEvery) {
 			select {
 			case <-w.quit:
+				proc.Close()
 				return
 			default:
 			}
 		}
+		proc.Close()
 		close(w.ended)
 		conn.StopRecv()
 	}()
