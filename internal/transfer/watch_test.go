@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/restart/internal/channel"
+	"example.com/restart/internal/proctest"
 	"example.com/restart/internal/wire"
 )
 
@@ -83,7 +84,7 @@ func held(t *testing.T) (*Sender, *os.File) {
 
 // send sends a connection and returns what becomes of it.
 func send(t *testing.T, s *Sender) <-chan error {
-	_, server := tcpPair(t)
+	_, server := proctest.TCPPair(t)
 	sent := make(chan error, 1)
 	go func() { sent <- s.Send("web", server.(*net.TCPConn), nil) }()
 	return sent
