@@ -30,6 +30,12 @@ func Open(pid int) (*Handle, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
+	// Go's poller waits for what is non-blocking, see AwaitEnd. PIDFD_NONBLOCK is
+	// younger than pidfd_open.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl(F_SETFL)", err)
+	}
 	return &Handle{pid, os.NewFile(uintptr(fd), "pidfd")}, nil
 }
 
@@ -49,6 +55,27 @@ func (h *Handle) Wait(within time.Duration) bool {
 		return poll(func() bool { return errors.Is(unix.Kill(h.pid, 0), unix.ESRCH) }, within)
 	}
 	return waitPidfd(h.pidfd, within)
+}
+
+// AwaitEnd waits for the end of the process, as long as it takes, and reports
+// whether it came. It reports false when Close is called, and where the kernel has
+// no pidfds.
+func (h *Handle) AwaitEnd() bool {
+	if h.pidfd == nil {
+		return false
+	}
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	return raw.Read(hasEnded) == nil
+}
+
+// hasEnded reports whether the process of a pidfd has ended.
+func hasEnded(pidfd uintptr) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
 }
 
 // Close gives up the process. It does nothing to a nil Handle.

@@ -20,5 +20,8 @@ func (*Handle) Signal(syscall.Signal) {}
 // Wait returns at once.
 func (*Handle) Wait(time.Duration) bool { return true }
 
+// AwaitEnd returns at once.
+func (*Handle) AwaitEnd() bool { return false }
+
 // Close does nothing.
 func (*Handle) Close() {}

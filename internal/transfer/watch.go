@@ -4,21 +4,18 @@ import (
 	"errors"
 	"os"
 	"syscall"
-	"time"
 
 	"example.com/restart/internal/channel"
 	"example.com/restart/internal/spawn"
 )
 
-// lookEvery is how often a watch looks whether it is still to wait.
-const lookEvery = 250 * time.Millisecond
-
 // A watch waits for the end of the process that receives. The end of the channel may
 // not come then: a process that the receiver has started before New, or that a script
 // around it has started, has the channel, too, and may live on.
 type watch struct {
+	proc  *spawn.Handle // nil: it had ended before anybody could watch it
 	ended chan struct{} // closed when the process has ended
-	quit  chan struct{}
+	over  chan struct{} // closed when nobody waits any more
 }
 
 // watchReceiver watches the process that receives at the other end of conn. When it
@@ -28,27 +25,23 @@ func watchReceiver(conn *channel.Conn, pid int) *watch {
 	if pid == 0 || pid == os.Getpid() { // package restarttest has one process
 		return nil
 	}
-	w := &watch{ended: make(chan struct{}), quit: make(chan struct{})}
+	w := &watch{ended: make(chan struct{}), over: make(chan struct{})}
 	proc, err := spawn.Open(pid)
-	if errors.Is(err, syscall.ESRCH) {
+	switch {
+	case errors.Is(err, syscall.ESRCH):
 		close(w.ended)
+		close(w.over)
 		return w
-	}
-	if err != nil {
+	case err != nil:
 		return nil
 	}
+	w.proc = proc
 	go func() {
-		for !proc.Wait(lookEvery) {
-			select {
-			case <-w.quit:
-				proc.Close()
-				return
-			default:
-			}
+		defer close(w.over)
+		if proc.AwaitEnd() {
+			close(w.ended)
+			conn.StopRecv()
 		}
-		proc.Close()
-		close(w.ended)
-		conn.StopRecv()
 	}()
 	return w
 }
@@ -69,6 +62,7 @@ func (w *watch) hasEnded() bool {
 // stop ends the wait. It does nothing to a nil watch.
 func (w *watch) stop() {
 	if w != nil {
-		close(w.quit)
+		w.proc.Close()
+		<-w.over
 	}
 }
