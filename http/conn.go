@@ -52,7 +52,7 @@ const (
 // not yet in home.
 func newConn(c net.Conn, home *conns, m mobility) *conn {
 	t, sealed := c.(*tapped)
-	return &conn{Conn: c, home: home, tapped: t, life: life{mobility: m, sealed: sealed}}
+	return &conn{Conn: c, home: home, tapped: t, life: newLife(m, sealed)}
 }
 
 // carryOutLocked does what v demands for the deadline. It returns what gives the

@@ -63,7 +63,7 @@ const (
 	waitBegins  wait = iota // nothing has come
 	waitBlocks              // nothing has come, and net/http has set the deadline of its wait
 	waitEnded               // nothing has come, and the read was ended: Close moves
-	waitTouched             // records of TLS have come, perhaps of the request
+	waitTouched             // records of TLS have come, perhaps of the request; or its handshake begins
 	waitOver                // bytes of the request have come
 )
 
@@ -89,6 +89,17 @@ const (
 const http2Preface = "PRI "
 
 const notHTTP2 = -1
+
+// newLife returns the life of a new connection. One with TLS cannot move before its
+// handshake is over: a probe in the middle of it would wait for itself, because
+// crypto/tls holds the lock that ConnectionState takes.
+func newLife(m mobility, sealed bool) life {
+	l := life{mobility: m, sealed: sealed}
+	if sealed {
+		l.wait = waitTouched
+	}
+	return l
+}
 
 // waits reports whether the connection waits for a request.
 func (l *life) waits() bool { return l.stage == stageWaiting || l.stage == stageParked }

@@ -27,6 +27,8 @@ func TestLife(t *testing.T) {
 	leaves := func(to stage) func(*life) verdict { return func(l *life) verdict { return l.leaves(to) } }
 	fix := func(l *life) verdict { l.mobility = fixed; return verdict{} }
 	closes := func(l *life) verdict { return l.close() }
+	handshake := func(l *life) verdict { *l = newLife(movable, true); return verdict{} }
+	quiet := func(l *life) verdict { return l.quiet() }
 
 	for name, tt := range map[string]struct {
 		events []func(*life) verdict
@@ -38,6 +40,8 @@ func TestLife(t *testing.T) {
 		"turn of a busy one":                {[]func(*life) verdict{request, move}, verdict{turn: turnOver}},
 		"turn in the middle of a request":   {[]func(*life) verdict{in("G"), move}, verdict{turn: turnOver}},
 		"turn of one with TLS":              {[]func(*life) verdict{fix, move}, verdict{deadline: deadlineLinger, turn: turnOver}},
+		"turn before a handshake":           {[]func(*life) verdict{handshake, move}, verdict{deadline: deadlineLinger, turn: turnOver}},
+		"turn, and the handshake is over":   {[]func(*life) verdict{handshake, move, in("x"), quiet}, verdict{deadline: deadlinePast}},
 		"turn of a parked one":              {[]func(*life) verdict{parked, move}, verdict{deadline: deadlinePast}},
 		"turn of a hijacked one":            {[]func(*life) verdict{request, leaves(stageHijacked), move}, verdict{turn: turnOver}},
 		"linger of an idle one":             {[]func(*life) verdict{request, idle, linger}, verdict{deadline: deadlineLinger, turn: turnOver}},

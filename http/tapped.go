@@ -93,7 +93,7 @@ func (t *tapped) speaksHTTP1() bool {
 	if t.above == nil {
 		return false
 	}
-	cs := t.above.ConnectionState() // would wait for a handshake
+	cs := t.above.ConnectionState() // would wait for itself in a handshake, see newLife
 	return cs.HandshakeComplete && servesHTTP1(cs)
 }
 

@@ -2,12 +2,16 @@ package restarthttp
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -60,6 +64,75 @@ func TestTLSHandshakes(t *testing.T) {
 				p.wantMoves(tt.moves)
 			}
 		})
+	}
+}
+
+// The drain begins when the client has sent nothing, or a part of its first
+// message. The handshake goes on, and the request is answered.
+func TestDrainBeginsBeforeTLSHandshake(t *testing.T) {
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		for _, sent := range []int{0, 1, 100} {
+			t.Run(fmt.Sprintf("%s after %d bytes", protocol, sent), func(t *testing.T) {
+				p := newTLSPair(t, new(echo))
+				p.old.Linger = 10 * time.Second
+				wire := &gated{Conn: p.dial().Conn}
+				wire.hold(sent)
+				var dialed atomic.Bool
+				tr := &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+					config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}
+					if dialed.Swap(true) { // after GOAWAY
+						return tls.Dial("tcp", p.newRun().listener.Addr().String(), config)
+					}
+					return tls.Client(wire, config), nil
+				}}
+				defer tr.CloseIdleConnections()
+				ask := func() (by string, err error) {
+					resp, err := (&http.Client{Transport: tr, Timeout: 20 * time.Second}).Get("https://" + p.addr + "/")
+					if err != nil {
+						return "", err
+					}
+					defer resp.Body.Close()
+					_, err = io.Copy(io.Discard, resp.Body)
+					return resp.Header.Get("Served-By"), err
+				}
+				asked := make(chan error, 1)
+				go func() { _, err := ask(); asked <- err }()
+				poll(t, "the connection", func() bool { return p.oldRun().conns.count(classHTTP1) == 1 })
+				c := p.only()
+				poll(t, "the beginning to be read", func() bool { return sent == 0 || c.tapped.tap.Missing() > 0 })
+				p.drain()
+				poll(t, "the turn", func() bool {
+					c.mu.Lock()
+					defer c.mu.Unlock()
+					return c.life.mode != modeServe
+				})
+				wire.release()
+				if err := <-asked; err != nil {
+					t.Fatal(err)
+				}
+				p.end()
+				if protocol == "h2" {
+					return // it does not move
+				}
+				p.wantMoves(1)
+				if by, err := ask(); by != "new" || err != nil {
+					t.Errorf("got %q, %v; want new", by, err)
+				}
+			})
+		}
+	}
+}
+
+// A client that sends nothing gets the linger time, and no more.
+func TestSilentClientOfTLSDoesNotHoldUpDrain(t *testing.T) {
+	p := newTLSPair(t, new(echo))
+	p.ctx, p.hammer = context.WithCancel(context.Background())
+	c := p.dial()
+	poll(t, "the connection", func() bool { return p.oldRun().conns.count(classHTTP1) == 1 })
+	p.drain()
+	p.end()
+	if _, err := c.br.ReadByte(); err != io.EOF {
+		t.Errorf("got %v, want io.EOF", err)
 	}
 }
 
