@@ -3,11 +3,12 @@ package restarthttp
 // A framing follows one direction of an HTTP/2 connection as far as is needed to
 // know where its frames begin (RFC 9113, 4.1).
 type framing struct {
-	head  [frameHeader]byte // of the frame that is followed
-	n     int               // how much of head there is
-	left  int               // bytes of its payload that are yet to come
-	begun bool              // a frame has passed
-	block bool              // a field block has begun and not ended
+	head   [frameHeader]byte // of the frame that is followed
+	n      int               // how much of head there is
+	left   int               // bytes of its payload that are yet to come
+	begun  bool              // a frame has passed
+	opened bool              // HEADERS has passed, which begins a stream
+	block  bool              // a field block has begun and not ended
 }
 
 const (
@@ -54,6 +55,7 @@ func (f *framing) end() {
 	case frameHeaders, framePushPromise, frameContinuation:
 		f.block = f.head[4]&flagEndHeaders == 0
 	}
+	f.opened = f.opened || f.head[3] == frameHeaders
 }
 
 // followAll follows b.

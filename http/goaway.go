@@ -18,12 +18,18 @@ import (
 // the answer: they are of one length. It then sends its own, which names the true
 // last stream, and closes the connection when the streams have ended.
 //
-// If the answer does not come, http.Server.Shutdown does the rest in the end.
+// A client that has begun no stream is told when it has: one that finds a new
+// connection closed before its first request may take the server for broken, and
+// net/http's does.
+//
+// If the stream or the answer does not come, http.Server.Shutdown does the rest in
+// the end.
 type goAway struct {
 	below  io.ReadWriter
-	onTell func() // called by the first tell; nil: nobody counts
+	onTell func() // called when the client is told; nil: nobody counts
 
 	telling atomic.Bool // tell was called
+	used    atomic.Bool // the client has begun a stream
 	speaks  atomic.Bool // the client's preface has come whole
 	awaits  atomic.Bool // PING was sent, and its answer is awaited
 
@@ -69,14 +75,23 @@ func newGoAway(below io.ReadWriter, preface string, onTell func()) *goAway {
 	return g
 }
 
-// tell tells the client, once. It may wait for another write to end.
+// tell tells the client, once, when it has begun a stream. It may wait for another
+// write to end.
 func (g *goAway) tell() {
-	if g.telling.Swap(true) {
+	g.telling.Store(true)
+	g.tellUsed()
+}
+
+func (g *goAway) tellUsed() {
+	if !g.telling.Load() || !g.used.Load() {
+		return // whoever makes the other true calls again
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stage != goAwayNot {
 		return
 	}
 	call(g.onTell)
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.stage = goAwayDue
 	if g.out.admits() {
 		_ = g.sendLocked() // the server finds out by itself that the connection is broken
@@ -160,8 +175,16 @@ func (g *goAway) look(p []byte, err error) (int, error) {
 			}
 		}
 		b = b[g.in.follow(b):]
+		g.noteUse()
 	}
 	return len(p), err
+}
+
+// noteUse is called when g.in has followed a frame, or a part of one.
+func (g *goAway) noteUse() {
+	if g.in.opened && !g.used.Swap(true) {
+		g.tellUsed()
+	}
 }
 
 // lookFurther reads on where the last n bytes of p may begin the answer.

@@ -83,6 +83,7 @@ func TestGoAwayBetweenFrames(t *testing.T) {
 		for size := 1; size <= len(stream); size++ {
 			w, told1 := new(wire), told
 			g := newGoAway(w, "", func() { told++ })
+			g.used.Store(true)
 			g.Write(stream[:at])
 			g.tell()
 			g.tell()
@@ -95,6 +96,30 @@ func TestGoAwayBetweenFrames(t *testing.T) {
 			want := slices.Insert(slices.Clone(stream), ends[i], ours...)
 			if got := w.written.Bytes(); !bytes.Equal(got, want) || told != told1+1 {
 				t.Fatalf("told at %d, writes of %d: got %q, want %q; counted %d", at, size, got, want, told-told1)
+			}
+		}
+	}
+}
+
+// A client that has begun no stream is told when it begins one, however that comes.
+func TestGoAwayWaitsForAStream(t *testing.T) {
+	before := slices.Concat([]byte(clientPreface), frame(0x4, 0, 6), frame(framePing, 0, 8))
+	stream := slices.Concat(before, frame(frameHeaders, flagEndHeaders, 5))
+	for size := 1; size <= len(stream); size++ {
+		w := &wire{pieces: slices.Collect(slices.Chunk(bytes.Clone(stream), size))}
+		g := newGoAway(w, clientPreface, nil)
+		g.out.followAll(frame(0x4, 0, 0))
+		g.tell()
+		var got []byte
+		p := make([]byte, 4096)
+		for {
+			n, err := g.Read(p)
+			got = append(got, p[:n]...)
+			if told := w.written.Len() > 0; told != (len(got) == len(stream)) {
+				t.Fatalf("pieces of %d: after %d bytes of %d, told: %v", size, len(got), len(stream), told)
+			}
+			if err != nil {
+				break
 			}
 		}
 	}

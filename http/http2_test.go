@@ -2,10 +2,12 @@ package restarthttp
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // h2c lets a server speak HTTP/2 without TLS, beside HTTP/1.
@@ -32,6 +34,46 @@ func TestHTTP1OfAnH2CServerMoves(t *testing.T) {
 		if got, want := c.receive(want("/3")), "new"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// net/http's client takes a server for broken that closes a new connection before
+// its first request.
+func TestUnusedHTTP2ConnectionIsToldAfterItsFirstRequest(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			p := newPairOf(t, new(echo), h2c)
+			tr := &http.Transport{Protocols: new(http.Protocols)}
+			tr.Protocols.SetUnencryptedHTTP2(true)
+			if scheme == "https" {
+				p = newTLSPair(t, new(echo))
+				tr = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+			}
+			p.old.Linger = 10 * time.Second
+			cc, err := tr.NewClientConn(t.Context(), scheme, p.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer cc.Close()
+			poll(t, "HTTP/2", func() bool { return p.oldRun().conns.count(classHTTP2) == 1 })
+			c := p.only()
+			p.drain()
+			poll(t, "the turn", func() bool {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.goAway != nil && c.goAway.telling.Load()
+			})
+			req, _ := http.NewRequest("GET", scheme+"://"+p.addr+"/1", nil)
+			resp, err := cc.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if string(body) != want("/1") || err != nil || resp.ProtoMajor != 2 {
+				t.Errorf("got %s %q, %v", resp.Proto, body, err)
+			}
+			p.end()
+		})
 	}
 }
 

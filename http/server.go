@@ -75,9 +75,10 @@ type Server struct {
 	// if that is less. No request begins after that.
 	//
 	// With HTTP/2, Linger bounds the wait for the client's answer to the first
-	// GOAWAY. After the answer no request can be on its way, and the connection is
-	// closed at the latest a second after its last stream. A negative Linger gives
-	// the client no time: streams that are on their way are lost.
+	// GOAWAY, and before that, if there has been no request yet, the wait for one.
+	// After the answer no request can be on its way, and the connection is closed at
+	// the latest a second after its last stream. A negative Linger gives the client
+	// no time: streams that are on their way are lost.
 	Linger time.Duration
 
 	// Logger receives events that no return value reports. Nil means the
