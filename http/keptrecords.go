@@ -44,7 +44,7 @@ func (k *kept) followRecords() bool {
 func (k *kept) writeRecords(p []byte) (int, error) {
 	k.writing.Lock()
 	defer k.writing.Unlock()
-	if k.records == nil || k.records.lost || k.c.tapped.cutOff() {
+	if k.records == nil || k.records.lost || k.c.tapped.cutOff.Load() {
 		return k.c.Conn.Write(p)
 	}
 	for rest := p; len(rest) > 0; {

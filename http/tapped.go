@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,9 +35,11 @@ type tapped struct {
 	tap   *tlstap.Tap
 	above *tls.Conn // set before the first read
 
+	cutOff atomic.Bool // crypto/tls has no part in the connection any more
+	probed atomic.Bool // it has read the probe
+
 	mu     sync.Mutex
-	proof  *tlstap.Proof // not nil: crypto/tls is cut off
-	probed bool          // it has read the probe
+	proof  *tlstap.Proof // nil before the cut
 	woken  chan struct{} // ends the reads of crypto/tls; made with proof
 	notify []byte        // what it has written since
 	left   *leftBehind   // nil until net/http has given up the connection
@@ -85,7 +88,9 @@ func (t *tapped) forge(p []byte, a awaits) (int, error) {
 func (t *tapped) cut(p *tlstap.Proof, probed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.proof, t.probed, t.woken = p, probed, make(chan struct{})
+	t.proof, t.woken = p, make(chan struct{})
+	t.probed.Store(probed)
+	t.cutOff.Store(true)
 }
 
 // speaksHTTP1 says what the handshake, which is over, has agreed upon.
@@ -101,24 +106,11 @@ func servesHTTP1(cs tls.ConnectionState) bool {
 	return cs.NegotiatedProtocol == "" || cs.NegotiatedProtocol == "http/1.1"
 }
 
-// cutOff reports whether crypto/tls has no part in the connection any more.
-func (t *tapped) cutOff() bool { return t.readsWait() != nil }
-
-func (t *tapped) isProbed() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.probed
-}
-
-// readsWait returns what a read of crypto/tls has to wait for, nil if nothing.
-func (t *tapped) readsWait() chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.woken
-}
-
 func (t *tapped) Read(p []byte) (int, error) {
-	if woken := t.readsWait(); woken != nil {
+	if t.cutOff.Load() {
+		t.mu.Lock()
+		woken := t.woken
+		t.mu.Unlock()
 		<-woken
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -128,7 +120,10 @@ func (t *tapped) Read(p []byte) (int, error) {
 }
 
 func (t *tapped) Write(p []byte) (int, error) {
-	if t.swallow(p) {
+	if t.cutOff.Load() {
+		t.mu.Lock()
+		t.notify = append(t.notify, p...)
+		t.mu.Unlock()
 		return len(p), nil
 	}
 	n, err := t.Conn.Write(p)
@@ -136,21 +131,11 @@ func (t *tapped) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tapped) swallow(p []byte) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.woken == nil {
-		return false
-	}
-	t.notify = append(t.notify, p...)
-	return true
-}
-
 // SetReadDeadline ends a read of net/http in the background: Hijack sets a
 // deadline in the past for that. Nobody else has to do with the socket's deadline
 // when crypto/tls is cut off.
 func (t *tapped) SetReadDeadline(at time.Time) error {
-	if !t.cutOff() {
+	if !t.cutOff.Load() {
 		return t.Conn.SetReadDeadline(at)
 	}
 	if !at.IsZero() && at.Before(time.Now()) {
@@ -173,7 +158,7 @@ func (t *tapped) wake() {
 
 // SetWriteDeadline is called by crypto/tls when it closes.
 func (t *tapped) SetWriteDeadline(at time.Time) error {
-	if t.cutOff() {
+	if t.cutOff.Load() {
 		return nil
 	}
 	return t.Conn.SetWriteDeadline(at)
@@ -278,7 +263,7 @@ func (c *conn) look() {
 }
 
 // isProbed reports whether net/http serves the probe on c.
-func (c *conn) isProbed() bool { return c.tapped != nil && c.tapped.isProbed() }
+func (c *conn) isProbed() bool { return c.tapped != nil && c.tapped.probed.Load() }
 
 // takeOut is the handler of the probe: it takes the connection from net/http and
 // closes it, which moves it. It returns what net/http had, and reports false if

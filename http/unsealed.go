@@ -34,7 +34,7 @@ func (c *conn) unseal(above *tls.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.R
 	switch {
 	case err == nil:
 		k.unseal(own)
-	case c.tapped.cutOff():
+	case c.tapped.cutOff.Load():
 		c.Close()
 		return nil, nil, err
 	default:
