@@ -106,8 +106,16 @@ func masked(op byte, fin bool, s string) string {
 // echoWS echoes, and says who it is.
 type echoWS struct {
 	calls, resumed, movedAway, ended, told atomic.Int64
-	lastErr                                atomic.Value
+	lastErr                                atomic.Pointer[error]
 	use                                    func(c *wsPart, resumed bool) // after the upgrade
+}
+
+// err is the last error that a handler has met.
+func (e *echoWS) err() error {
+	if err := e.lastErr.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (e *echoWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +129,7 @@ func (e *echoWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, err := accept(w, r, "")
 	if err != nil {
-		e.lastErr.Store(err)
+		e.lastErr.Store(&err)
 		return
 	}
 	defer c.Close()
@@ -139,7 +147,7 @@ func (e *echoWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for {
 		m, err := c.next()
 		if err != nil {
-			e.lastErr.Store(err)
+			e.lastErr.Store(&err)
 			if errors.Is(err, ErrMoved) {
 				e.movedAway.Add(1)
 			} else {

@@ -77,7 +77,8 @@ func testWebSocketMovesAtEndOfMessage(t *testing.T, tr transport) {
 		{"a message and half a one", masked(1, true, "zero") + masked(1, true, "m")[:4], masked(1, true, "m")[4:], "m"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := tr.pair(t, new(echoWS))
+			e := new(echoWS)
+			p := tr.pair(t, e)
 			c := tr.dial(p)
 			c.upgrade()
 			c.send(masked(1, true, "a"))
@@ -99,7 +100,9 @@ func testWebSocketMovesAtEndOfMessage(t *testing.T, tr transport) {
 			}
 			p.end()
 			c.send(masked(1, true, "last"))
-			c.hears(fmt.Sprintf("new last %d", n+2))
+			if got, err := nextMessage(c.br); got != fmt.Sprintf("new last %d", n+2) {
+				t.Errorf("got %q, %v; the handlers' last error: %v", got, err, e.err())
+			}
 		})
 	}
 }

@@ -180,7 +180,7 @@ func testWriteThatNeverEnds(t *testing.T, tr transport) {
 	p.end()
 	poll(t, "the end of the second handler", func() bool { return e.ended.Load() > 0 })
 	if p.moved() != 0 || e.resumed.Load() != 1 || e.ended.Load() != 1 || e.movedAway.Load() != 1 {
-		t.Errorf("moved %d, resumed %d, ended %d, moved away %d (%v)", p.moved(), e.resumed.Load(), e.ended.Load(), e.movedAway.Load(), e.lastErr.Load())
+		t.Errorf("moved %d, resumed %d, ended %d, moved away %d (%v)", p.moved(), e.resumed.Load(), e.ended.Load(), e.movedAway.Load(), e.err())
 	}
 	if _, err := nextMessage(c.br); err == nil {
 		t.Error("the connection is open")

@@ -161,7 +161,8 @@ func TestSendToADyingSuccessor(t *testing.T) {
 		}, ErrUncertain},
 		"resigns": {func(c *channel.Conn) {
 			c.Send(wire.TypeFailed, wire.Note{Text: "the process ends"})
-			c.Recv() // what is unread does not matter
+			_, files, _ := c.Recv() // what is unread does not matter
+			channel.CloseAll(files)
 			c.Close()
 		}, ErrGone},
 	} {
