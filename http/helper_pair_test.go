@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"example.com/restart/internal/fdutil"
 )
 
 // A pair is an old server and a new one in one process: what the old one hands
@@ -53,12 +56,21 @@ func newPairBy(t *testing.T, handler http.Handler, set func(name string, s *Serv
 	p.old, p.new = p.serve("old", handler, set), p.serve("new", handler, set)
 	p.addr = p.oldRun().listener.Addr().String()
 	p.sendBy(func(c net.Conn, state []byte) error {
-		// The connection itself travels: there is one process only. What
-		// the old one did to its descriptor stays behind.
-		c.SetDeadline(time.Time{})
-		if err := p.new.Adopt(c, state); err != nil {
+		// As between two processes the new one gets a descriptor of its own: what
+		// the old one does to its own, early or late, stays behind.
+		fd, err := fdutil.DupRaw(c.(syscall.Conn))
+		if err != nil {
 			return err
 		}
+		moved, errs := fdutil.StreamConns([]int{fd})
+		if errs[0] != nil {
+			return errs[0]
+		}
+		if err := p.new.Adopt(moved[0], state); err != nil {
+			moved[0].Close()
+			return err
+		}
+		c.Close()
 		p.mu.Lock()
 		p.moves++
 		p.mu.Unlock()
@@ -109,6 +121,16 @@ func (f sendFunc) Adopts(string) bool                       { return true }
 
 func (p *pair) oldRun() *run { return p.old.run.Load() }
 func (p *pair) newRun() *run { return p.new.run.Load() }
+
+// only returns the only connection of the old server.
+func (p *pair) only() *conn {
+	p.t.Helper()
+	all := p.oldRun().conns.list()
+	if len(all) != 1 {
+		p.t.Fatalf("%d connections, want 1", len(all))
+	}
+	return all[0]
+}
 
 // drain begins to drain the old server.
 func (p *pair) drain() { go func() { p.drained <- p.old.Shutdown(p.ctx) }() }

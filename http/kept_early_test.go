@@ -54,16 +54,6 @@ func (l *lateWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// only returns the only connection of the old server.
-func (p *pair) only() *conn {
-	p.t.Helper()
-	all := p.oldRun().conns.list()
-	if len(all) != 1 {
-		p.t.Fatalf("%d connections, want 1", len(all))
-	}
-	return all[0]
-}
-
 // early calls send and waits until net/http, whose handler is not done, has read some
 // of what that has sent.
 func (p *pair) early(send func()) {
