@@ -84,6 +84,9 @@ var longAgo = time.Unix(1, 0)
 // limitLocked puts a read deadline in force. Several times in each request net/http
 // clears a deadline that is not set; that is not worth the runtime's lock.
 func (c *conn) limitLocked(t time.Time) error {
+	if c.life.stage == stageClosed {
+		return nil // another conn may serve the socket
+	}
 	c.ended = false
 	switch {
 	case c.interrupted, t.IsZero() && c.limited == limitedNot:

@@ -37,6 +37,33 @@ func testWebSocketThatNobodyTakes(t *testing.T, tr transport) {
 	}
 }
 
+// The drain may be late for a connection that its handler has given up already. It
+// does not end the reads of who serves the socket now.
+func TestLateDrainOfAWebSocketThatNobodyTakes(t *testing.T) {
+	overEach(t, testLateDrainOfAWebSocketThatNobodyTakes)
+}
+
+func testLateDrainOfAWebSocketThatNobodyTakes(t *testing.T, tr transport) {
+	e := new(echoWS)
+	p := tr.pair(t, e)
+	p.old.Linger = 10 * time.Second
+	p.oldRun().successor = func(context.Context) sender {
+		return sendFunc(func(net.Conn, []byte) error { return errors.New("no") })
+	}
+	c := tr.dial(p)
+	c.upgrade()
+	c.send(masked(1, true, "a"))
+	c.hears("old a 1")
+	given := p.only()
+	p.drain()
+	poll(t, "the second handler", func() bool { return e.resumed.Load() == 1 })
+	given.interrupt() // as leave does, which has told the handler before
+	c.send(masked(1, true, "b"))
+	c.hears("old b 2")
+	c.send(masked(8, true, "\x03\xe9"))
+	p.end()
+}
+
 // A handler that does not go on as agreed: the client is told to come again.
 func TestSuccessorDisagrees(t *testing.T) { overEach(t, testSuccessorDisagrees) }
 
