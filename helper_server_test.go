@@ -185,6 +185,28 @@ func (s *server) replace() int {
 	return s.pid()
 }
 
+// replaceTwice restarts twice while the first process drains, because it holds a
+// request of slow. It returns that process and the one that serves.
+func (s *server) replaceTwice() (slow *client, old, third int) {
+	s.t.Helper()
+	old = s.pid()
+	slow = s.dial()
+	slow.ask("hold")
+	second := s.replace()
+	third = s.replace()
+	s.exited(second)
+	return slow, old, third
+}
+
+// release lets the process go on with the request that it holds, which it answers.
+func (c *client) release(pid int) {
+	c.t.Helper()
+	if got, want := c.ask("release"), fmt.Sprint("done ", pid); got != want {
+		c.t.Errorf("got %q, want %q", got, want)
+	}
+	c.Close()
+}
+
 // who returns the answer of the serving process: version, generation, PID.
 func (s *server) who() (version string, generation, pid int) {
 	s.t.Helper()

@@ -52,21 +52,13 @@ func TestSuccessorDiesWhileDrainingWhoseHelperHasTheChannel(t *testing.T) {
 // one that this process has started.
 func TestSuccessorsSuccessorDiesWhileDrainingWhoseHelperHasTheChannel(t *testing.T) {
 	s, end := helped(t, config{})
-	old := s.pid()
-	slow := s.dial()
-	slow.ask("hold")
-	second := s.replace()
-	third := s.replace()
-	s.exited(second)
+	slow, old, third := s.replaceTwice()
 	if s.Count("event=successor died") > 0 {
 		t.Error("a successor that was replaced in turn is taken for dead")
 	}
 	s.Signal(third, syscall.SIGKILL)
 	s.Wait(1, "event=successor died", fmt.Sprintf("pid=%d", old), fmt.Sprintf("successor (pid %d)", third))
-	if got, want := slow.ask("release"), fmt.Sprint("done ", old); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	slow.Close()
+	slow.release(old)
 	s.exited(old)
 	end()
 	s.WaitEnd()
@@ -75,18 +67,10 @@ func TestSuccessorsSuccessorDiesWhileDrainingWhoseHelperHasTheChannel(t *testing
 // One that ends in good order alarms nobody.
 func TestSuccessorsSuccessorEndsWhileDrainingWhoseHelperHasTheChannel(t *testing.T) {
 	s, end := helped(t, config{})
-	old := s.pid()
-	slow := s.dial()
-	slow.ask("hold")
-	second := s.replace()
-	third := s.replace()
-	s.exited(second)
+	slow, old, third := s.replaceTwice()
 	s.Signal(third, syscall.SIGTERM)
 	s.exited(third)
-	if got, want := slow.ask("release"), fmt.Sprint("done ", old); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	slow.Close()
+	slow.release(old)
 	s.exited(old)
 	end()
 	s.WaitEnd()

@@ -60,10 +60,7 @@ func TestDeathWhileDraining(t *testing.T) {
 	successor := s.replace()
 	s.Signal(successor, syscall.SIGKILL)
 	s.Wait(1, "event=successor died", fmt.Sprintf("pid=%d", old), "signal: killed")
-	if got, want := slow.ask("release"), fmt.Sprint("done ", old); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	slow.Close()
+	slow.release(old)
 	s.exited(old)
 	s.WaitEnd()
 }
@@ -71,18 +68,10 @@ func TestDeathWhileDraining(t *testing.T) {
 // A successor that ends in good order, replaced or stopped, alarms nobody.
 func TestGoodEndWhileDrainingIsNoDeath(t *testing.T) {
 	s := serve(t, config{})
-	old := s.pid()
-	slow := s.dial()
-	slow.ask("hold")
-	second := s.replace()
-	third := s.replace()
-	s.exited(second)
+	slow, old, third := s.replaceTwice()
 	s.Signal(third, syscall.SIGTERM)
 	s.exited(third)
-	if got, want := slow.ask("release"), fmt.Sprint("done ", old); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	slow.Close()
+	slow.release(old)
 	s.exited(old)
 	s.WaitEnd()
 	if s.Count("event=successor died") > 0 {

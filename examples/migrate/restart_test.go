@@ -13,13 +13,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/restart/internal/proctest"
 )
 
 // patience bounds every wait.
-const patience = 30 * time.Second
+const patience = proctest.Patience
 
 // Each program serves and stops, and those on this library are restarted. The
 // others may lose a signal that comes as soon as they answer, so that a test of
@@ -39,7 +38,7 @@ func TestPrograms(t *testing.T) {
 	} {
 		t.Run(test.name+"/before", func(t *testing.T) {
 			p := start(t, test.name+"/before", test.flags)
-			p.master = test.master
+			p.loses, p.master = true, test.master
 			p.stop(test.ownStop)
 		})
 		t.Run(test.name+"/after", func(t *testing.T) {
@@ -59,6 +58,7 @@ type program struct {
 	client http.Client
 	url    string
 	pid    int  // of the process that answers
+	loses  bool // it may lose a signal, see TestPrograms
 	master bool // the first process gets the signals
 }
 
@@ -163,7 +163,13 @@ func (p *program) stop(byCommand bool) {
 	} else {
 		p.signal(syscall.SIGTERM)
 	}
-	p.await("nobody answers", func() bool { return errors.Is(p.ask(), syscall.ECONNREFUSED) })
+	p.await("nobody answers", func() bool {
+		err := p.ask()
+		if err == nil && p.loses && !byCommand {
+			p.signal(syscall.SIGTERM)
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	})
 	if byCommand {
 		p.await("the PID file is removed", func() bool {
 			_, err := os.Stat(filepath.Join(filepath.Dir(p.cmd.Path), "pid"))
@@ -175,9 +181,10 @@ func (p *program) stop(byCommand bool) {
 // await polls, because these libraries have nothing to wait for.
 func (p *program) await(what string, done func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("not within %v: %s", patience, what)
+	proctest.Poll(p.t, what, func() error {
+		if !done() {
+			return errors.New("not yet")
 		}
-	}
+		return nil
+	})
 }

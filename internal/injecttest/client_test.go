@@ -71,16 +71,15 @@ func load(address string) (stop func() (lost []error)) {
 	var errs []error
 	var asking sync.WaitGroup
 	asking.Go(func() {
-		for {
-			select {
-			case <-quit:
-				return
-			default:
-			}
+		for pause := time.Tick(loadPause); ; {
 			if _, err := who(address); err != nil {
 				errs = append(errs, err)
 			}
-			time.Sleep(loadPause)
+			select {
+			case <-quit:
+				return
+			case <-pause:
+			}
 		}
 	})
 	return func() []error {

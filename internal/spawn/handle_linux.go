@@ -68,14 +68,10 @@ func (h *Handle) AwaitEnd() bool {
 	if err != nil {
 		return false
 	}
-	return raw.Read(hasEnded) == nil
-}
-
-// hasEnded reports whether the process of a pidfd has ended.
-func hasEnded(pidfd uintptr) bool {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n > 0
+	return raw.Read(func(fd uintptr) bool {
+		ended, _ := pollPidfd(int(fd), 0)
+		return ended
+	}) == nil
 }
 
 // Close gives up the process. It does nothing to a nil Handle.
@@ -96,10 +92,8 @@ func waitPidfd(pidfd *os.File, within time.Duration) bool {
 	_ = fdutil.Control(pidfd, func(fd int) error {
 		for {
 			left := max(0, time.Until(bound))
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds, int(left.Milliseconds()))
-			if err == nil || left == 0 {
-				ended = err == nil && n > 0
+			var err error
+			if ended, err = pollPidfd(fd, left); err == nil || left == 0 {
 				return err
 			}
 			if !errors.Is(err, unix.EINTR) {
@@ -108,6 +102,12 @@ func waitPidfd(pidfd *os.File, within time.Duration) bool {
 		}
 	})
 	return ended
+}
+
+func pollPidfd(fd int, within time.Duration) (ended bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, int(within.Milliseconds()))
+	return err == nil && n > 0, err
 }
 
 // poll asks again and again whether a process has ended, for kernels without
